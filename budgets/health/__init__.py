@@ -1,0 +1,1 @@
+"""Health: the heartbeat of the background work, and what stands between the site and ready."""

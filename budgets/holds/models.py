@@ -1,0 +1,111 @@
+"""Open holds, and the journal of what was charged."""
+
+from __future__ import annotations
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+from budgets.tenancy.models import ApiKey, Organization, OrganizationOwned, Project, User
+
+
+class Hold(models.Model):
+    """The worst case of a call that is under way; deleted when the call is resolved.
+
+    Written and deleted by the admission function alone. Its references carry no database
+    constraint: they were read from the caller's key in the same statement.
+    """
+
+    request_id = models.UUIDField(primary_key=True)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="holds", db_constraint=False
+    )
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.PROTECT, related_name="holds", db_constraint=False, db_index=False
+    )
+    project = models.ForeignKey(
+        Project, on_delete=models.PROTECT, related_name="holds", db_constraint=False, db_index=False
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="holds", db_constraint=False, db_index=False
+    )
+    model = models.CharField(max_length=160)
+    tags = ArrayField(models.CharField(max_length=120), default=list)
+    amount_usd = models.DecimalField(max_digits=24, decimal_places=12)
+    tokens = models.BigIntegerField()
+    balance_ids = ArrayField(models.BigIntegerField())
+    admitted_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = OrganizationOwned.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.request_id)
+
+
+class JournalEntry(models.Model):
+    """One amount, booked for good against the balances of one call.
+
+    ``seq`` 0 is the charge; what is booked later under the same request id counts up. Triggers
+    refuse every UPDATE, DELETE and TRUNCATE.
+    """
+
+    class Kind(models.TextChoices):
+        """Why the amount was booked."""
+
+        CHARGE = "charge"
+        RELEASE = "release", "release (nothing was billed)"
+        ESTIMATE = "estimate", "estimate (unconfirmed)"
+        CORRECTION = "correction"
+        REFUND = "refund"
+        CREDIT = "credit"
+
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="journal",
+        db_constraint=False,
+        db_index=False,
+    )
+    request_id = models.UUIDField()
+    seq = models.PositiveSmallIntegerField(default=0)
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    amount_usd = models.DecimalField(max_digits=24, decimal_places=12)
+    held_usd = models.DecimalField(max_digits=24, decimal_places=12)
+    tokens = models.BigIntegerField()
+    api_key = models.ForeignKey(
+        ApiKey, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="journal"
+    )
+    project = models.ForeignKey(
+        Project, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="journal"
+    )
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="journal"
+    )
+    model = models.CharField(max_length=160)
+    tags = ArrayField(models.CharField(max_length=120), default=list)
+    balance_ids = ArrayField(models.BigIntegerField())
+    admitted_at = models.DateTimeField()
+    booked_at = models.DateTimeField()
+
+    objects = OrganizationOwned.as_manager()
+
+    class Meta:
+        verbose_name_plural = "journal entries"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "request_id", "seq"], name="journal_entry_once"
+            ),
+            models.CheckConstraint(
+                name="journal_first_entry_not_negative",
+                condition=Q(kind__in=["correction", "refund", "credit"])
+                | Q(seq=0, amount_usd__gte=0),
+            ),
+        ]
+        indexes = [
+            # Lists, windows and totals of a tenant, newest last.
+            models.Index(fields=["organization", "admitted_at", "id"], name="journal_by_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.request_id}/{self.seq}"

@@ -1,0 +1,333 @@
+-- One step of the ledger: any number of settles and holds, of any tenants, in one transaction.
+-- Every operation gets its own verdict. Repeating a step with the same request ids is harmless.
+--
+-- p_settles  [{"id", "org", "usd", "tokens", "kind": charge|release|estimate, "overdue"}]
+--            overdue: charge the whole hold, and only if it is past its expiry
+-- p_holds    [{"id", "key", "model", "tags", "usd", "least_usd", "tokens", "ttl_s"}]
+--            usd is the worst case; where it does not fit, as much as fits is held,
+--            down to least_usd, below which the call is refused
+-- p_now      the instant to judge by; the database's clock when null
+--
+-- Verdicts of a settle: settled, corrected (a late settle of an estimate), already, unknown.
+-- Verdicts of a hold:   admitted, over_limit (see budget), invalid_api_key,
+--                       organization_suspended, project_archived, model_not_allowed,
+--                       duplicate_open, duplicate_resolved.
+--
+-- Locks, in the one order that every writer keeps: the organization's advisory lock (shared;
+-- whoever changes what applies takes it exclusively), the rows of the calls themselves, new
+-- balances, then balances from the highest rank to the lowest: the row most calls share last.
+create type budgets_caller as (
+  i bigint, id uuid, code text, organization_id bigint, plan_id bigint, user_plan_id bigint,
+  zone text, api_key_id bigint, project_id bigint, user_id bigint, model text, tags text[],
+  usd numeric, least_usd numeric, tokens bigint, ttl_s integer);
+
+create type budgets_move as (
+  i bigint, organization_id bigint, budget_id bigint, subject text, window_start timestamptz,
+  unit text, rank smallint, blocks boolean, limit_amount numeric, version integer,
+  balance_id bigint, asked numeric, least numeric, room numeric, is_stale boolean);
+
+create type budgets_delta as (balance_id bigint, released numeric, spent numeric);
+
+create type budgets_settled as (id uuid, amount_usd numeric, balance_ids bigint[]);
+
+-- What people are told of a balance. Amounts are text: JSON has no exact numbers.
+create function budgets_balance_told(b budgets_balance)
+returns jsonb language sql stable as $$
+  select jsonb_build_object(
+    'id', d.id, 'name', d.name, 'unit', d.unit, 'window', d."window", 'scope', d.scope,
+    'each', d.each, 'subject', b.subject, 'window_start', b.window_start,
+    'limit', d.limit_amount::text, 'spent', b.spent::text, 'held', b.held::text)
+  from budgets_budget d where d.id = b.budget_id
+$$;
+
+create function budgets_step(p_holds jsonb, p_settles jsonb, p_now timestamptz default null)
+returns table (op text, request_id uuid, code text, amount_usd numeric, budget jsonb)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+  v_settled budgets_settled[] := '{}';
+  v_late budgets_settled[] := '{}';
+  v_deltas budgets_delta[] := '{}';
+  v_late_deltas budgets_delta[] := '{}';
+  v_callers budgets_caller[] := '{}';
+  v_moves budgets_move[] := '{}';
+  v_refused_i bigint[] := '{}';
+  v_refused_balance bigint[] := '{}';
+  v_balances bigint[];
+  v_rooms numeric[];
+  v_held numeric[];
+  v_caller budgets_caller;
+  v_move budgets_move;
+  v_amount numeric;
+  v_failing bigint;
+  v_at integer;
+  v_fits boolean := true;
+begin
+  perform pg_advisory_xact_lock_shared(70701, (x.id % 2147483647)::integer) from (
+    select a.organization_id as id
+    from jsonb_to_recordset(p_holds) h(key bigint) join budgets_apikey a on a.id = h.key
+    union select s.org from jsonb_to_recordset(p_settles) s(org bigint) where s.org is not null
+    order by id) x;
+
+  -- 1. Take away the holds that are settled and book their charges.
+  if jsonb_array_length(p_settles) > 0 then
+    with asked as materialized (
+      select distinct on (s.id) s.* from jsonb_to_recordset(p_settles)
+        s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean)
+    ), taken as (
+      delete from budgets_hold h using asked a
+      where h.request_id = a.id and h.organization_id = a.org
+        and (a.overdue is not true or h.expires_at <= v_now)
+      returning h.*, a.kind,
+        case when a.overdue then h.amount_usd else a.usd end as actual_usd,
+        case when a.overdue then h.tokens else a.tokens end as actual_tokens
+    ), booked as (
+      insert into budgets_journalentry (
+        organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id,
+        project_id, user_id, model, tags, balance_ids, admitted_at, booked_at)
+      select organization_id, request_id, 0, kind, actual_usd, amount_usd, actual_tokens,
+        api_key_id, project_id, user_id, model, tags, balance_ids, admitted_at, v_now
+      from taken order by request_id
+    ), changed as (
+      select b.id,
+        sum(case b.unit when 'usd' then t.amount_usd when 'tokens' then t.tokens else 1 end) released,
+        sum(case b.unit when 'usd' then t.actual_usd when 'tokens' then t.actual_tokens
+              when 'requests' then 1 else 0 end) spent
+      from taken t cross join lateral unnest(t.balance_ids) touched(id)
+      join budgets_balance b on b.id = touched.id
+      group by b.id
+    )
+    select
+      coalesce((select array_agg(row(id, released, spent)::budgets_delta) from changed), '{}'),
+      coalesce((select array_agg(row(request_id, actual_usd, balance_ids)::budgets_settled)
+                from taken), '{}')
+    into v_deltas, v_settled;
+
+    -- A settle that comes after its estimate books the difference, once: seq 1 is the guard.
+    if cardinality(v_settled) < jsonb_array_length(p_settles) then
+      with asked as (
+        select distinct on (s.id) s.* from jsonb_to_recordset(p_settles)
+          s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean)
+      ), booked as (
+        insert into budgets_journalentry (
+          organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id,
+          project_id, user_id, model, tags, balance_ids, admitted_at, booked_at)
+        select j.organization_id, j.request_id, 1, 'correction', a.usd - j.amount_usd, 0,
+          a.tokens - j.tokens, j.api_key_id, j.project_id, j.user_id, j.model, j.tags,
+          j.balance_ids, j.admitted_at, v_now
+        from asked a join budgets_journalentry j
+          on j.organization_id = a.org and j.request_id = a.id and j.seq = 0
+        where j.kind = 'estimate' and a.kind in ('charge', 'release') and a.overdue is not true
+          and not exists (select from unnest(v_settled) done where done.id = a.id)
+        on conflict do nothing
+        returning request_id, amount_usd, tokens, balance_ids
+      ), changed as (
+        select b.id,
+          sum(case b.unit when 'usd' then k.amount_usd when 'tokens' then k.tokens else 0 end) spent
+        from booked k cross join lateral unnest(k.balance_ids) touched(id)
+        join budgets_balance b on b.id = touched.id
+        group by b.id
+      )
+      select
+        coalesce((select array_agg(row(id, 0, spent)::budgets_delta) from changed), '{}'),
+        coalesce((select array_agg(row(request_id, amount_usd, balance_ids)::budgets_settled)
+                  from booked), '{}')
+      into v_late_deltas, v_late;
+      v_deltas := v_deltas || v_late_deltas;
+    end if;
+  end if;
+
+  -- 2. Who asks, and may they at all?
+  if jsonb_array_length(p_holds) > 0 then
+    select array_agg(row(h.i, h.id,
+        case
+          when a.status is distinct from 'active' or a.expires_at <= v_now
+            or m.id is null or not u.is_active then 'invalid_api_key'
+          when o.status <> 'active' then 'organization_suspended'
+          when p.archived_at is not null then 'project_archived'
+          when not budgets_allows(plan.allowed_models, h.model)
+            or not budgets_allows(a.allowed_models, h.model) then 'model_not_allowed'
+          when exists (select from budgets_hold x where x.request_id = h.id) then 'duplicate_open'
+          when exists (select from budgets_journalentry j
+                       where j.organization_id = o.id and j.request_id = h.id)
+            then 'duplicate_resolved'
+          else 'admitted'
+        end,
+        o.id, o.plan_id, plan.id, o.time_zone, a.id, a.project_id, a.user_id, h.model,
+        coalesce(h.tags, '{}'), h.usd, least(coalesce(h.least_usd, h.usd), h.usd), h.tokens,
+        h.ttl_s)::budgets_caller order by h.i)
+    into v_callers
+    from rows from (jsonb_to_recordset(p_holds) as (
+        id uuid, key bigint, model text, tags text[], usd numeric, least_usd numeric,
+        tokens bigint, ttl_s integer)) with ordinality
+      h(id, key, model, tags, usd, least_usd, tokens, ttl_s, i)
+    left join budgets_apikey a on a.id = h.key
+    left join budgets_organization o on o.id = a.organization_id
+    left join budgets_project p on p.id = a.project_id
+    left join budgets_user u on u.id = a.user_id
+    left join budgets_membership m on m.organization_id = o.id and m.user_id = a.user_id
+    left join budgets_plan plan on plan.id = coalesce(m.plan_id, o.plan_id);
+
+    -- 3. Which balances does each call touch? Those that do not exist yet are opened.
+    loop
+      select coalesce(array_agg(row(
+          c.i, c.organization_id, g.budget_id, g.subject, w.window_start, g.unit, g.rank,
+          g.blocks, g.limit_amount, g.version, b.id,
+          case g.unit when 'usd' then c.usd when 'tokens' then c.tokens else 1 end,
+          case g.unit when 'usd' then c.least_usd when 'tokens' then c.tokens else 1 end,
+          greatest(g.limit_amount - b.spent - b.held + coalesce(d.released - d.spent, 0), 0),
+          g.version > b.limit_version)::budgets_move order by c.i, b.id), '{}')
+      into v_moves
+      from unnest(v_callers) c
+      cross join lateral budgets_applying(
+        c.organization_id, c.plan_id, c.user_plan_id, c.project_id, c.user_id, c.api_key_id,
+        c.model, c.tags) g
+      cross join lateral (
+        select budgets_window_start(g.window_kind, c.zone, v_now) as window_start) w
+      left join budgets_balance b
+        on b.organization_id = c.organization_id and b.budget_id = g.budget_id
+        and b.subject = g.subject and b.window_start = w.window_start
+      left join (select balance_id, sum(released) as released, sum(spent) as spent
+                 from unnest(v_deltas) group by balance_id) d on d.balance_id = b.id
+      where c.code = 'admitted';
+      exit when not exists (select from unnest(v_moves) m where m.balance_id is null);
+      insert into budgets_balance (
+        organization_id, budget_id, subject, window_start, unit, rank, blocks, limit_amount,
+        limit_version, held, spent, excess, opening)
+      select distinct m.organization_id, m.budget_id, m.subject, m.window_start, m.unit, m.rank,
+        m.blocks, m.limit_amount, m.version, 0, 0, 0, 0
+      from unnest(v_moves) m where m.balance_id is null
+      order by m.organization_id, m.budget_id, m.subject, m.window_start
+      on conflict do nothing;
+    end loop;
+
+    -- 4. Who cannot fit even alone is refused here, without a lock or a write.
+    select coalesce(array_agg(f.i), '{}'), coalesce(array_agg(f.balance_id), '{}')
+    into v_refused_i, v_refused_balance
+    from (select distinct on (m.i) m.i, m.balance_id from unnest(v_moves) m
+          where m.blocks and m.least > m.room
+          order by m.i, m.unit <> 'usd', m.room, m.balance_id) f;
+    if cardinality(v_refused_i) > 0 then
+      v_moves := array(select m from unnest(v_moves) m
+                       where m.i <> all(v_refused_i) order by m.i, m.balance_id);
+    end if;
+  end if;
+
+  -- 5. Lock every balance once, in the one order.
+  v_balances := array(
+    select m.balance_id from unnest(v_moves) m union select d.balance_id from unnest(v_deltas) d);
+  perform from budgets_balance b where b.id = any(v_balances)
+  order by b.rank desc, b.id for update of b;
+
+  if exists (select from unnest(v_moves) m where m.is_stale) then
+    update budgets_balance b
+    set limit_amount = d.limit_amount, limit_version = d.version,
+      blocks = d.enforcement = 'block',
+      excess = case when d.enforcement = 'block'
+        then greatest(b.spent + b.held - d.limit_amount, 0) else 0 end
+    from budgets_budget d
+    where b.id = any(v_balances) and d.id = b.budget_id and d.version > b.limit_version;
+  end if;
+
+  -- 6. Settles first: they make room.
+  if cardinality(v_deltas) > 0 then
+    update budgets_balance b
+    set held = b.held - d.released, spent = b.spent + d.spent,
+      excess = case when b.blocks
+        then greatest(b.spent + d.spent + b.held - d.released - b.limit_amount, 0) else 0 end
+    from (select balance_id, sum(released) as released, sum(spent) as spent
+          from unnest(v_deltas) group by balance_id) d
+    where b.id = d.balance_id;
+  end if;
+
+  -- 7. Usually all fit: one addition a balance. Else one call after the other, as they came.
+  if cardinality(v_moves) > 0 then
+    select bool_and(not b.blocks or t.asked <= greatest(b.limit_amount - b.spent - b.held, 0))
+    into v_fits
+    from (select balance_id, sum(asked) as asked from unnest(v_moves) group by balance_id) t
+    join budgets_balance b on b.id = t.balance_id;
+
+    if not v_fits then
+      select array_agg(b.id order by b.id),
+        array_agg(case when b.blocks
+          then greatest(b.limit_amount - b.spent - b.held, 0) end order by b.id)
+      into v_balances, v_rooms
+      from budgets_balance b where b.id in (select m.balance_id from unnest(v_moves) m);
+
+      foreach v_caller in array v_callers loop
+        continue when v_caller.code <> 'admitted' or v_caller.i = any(v_refused_i);
+        v_amount := v_caller.usd;
+        v_failing := null;
+        for v_move in select * from unnest(v_moves) m where m.i = v_caller.i
+                      order by m.unit <> 'usd', m.balance_id loop
+          v_at := array_position(v_balances, v_move.balance_id);
+          continue when v_rooms[v_at] is null;
+          if v_move.least > v_rooms[v_at] then
+            v_failing := v_move.balance_id;
+            exit;
+          elsif v_move.unit = 'usd' then
+            v_amount := least(v_amount, v_rooms[v_at]);
+          end if;
+        end loop;
+        if v_failing is not null then
+          v_refused_i := v_refused_i || v_caller.i;
+          v_refused_balance := v_refused_balance || v_failing;
+          continue;
+        end if;
+        v_callers[v_caller.i].usd := v_amount;
+        for v_move in select * from unnest(v_moves) m where m.i = v_caller.i loop
+          v_at := array_position(v_balances, v_move.balance_id);
+          v_rooms[v_at] := v_rooms[v_at]
+            - case v_move.unit when 'usd' then v_amount else v_move.asked end;
+        end loop;
+      end loop;
+      v_moves := array(select m from unnest(v_moves) m where m.i <> all(v_refused_i));
+    end if;
+
+    update budgets_balance b set held = b.held + t.amount
+    from (
+      select m.balance_id, sum(case m.unit when 'usd' then c.usd else m.asked end) as amount
+      from unnest(v_moves) m join unnest(v_callers) c on c.i = m.i
+      group by m.balance_id) t
+    where b.id = t.balance_id;
+  end if;
+
+  insert into budgets_hold (
+    request_id, organization_id, api_key_id, project_id, user_id, model, tags, amount_usd,
+    tokens, balance_ids, admitted_at, expires_at)
+  select c.id, c.organization_id, c.api_key_id, c.project_id, c.user_id, c.model, c.tags, c.usd,
+    c.tokens, coalesce(t.balance_ids, '{}'), v_now, v_now + make_interval(secs => c.ttl_s)
+  from unnest(v_callers) c
+  left join (select m.i, array_agg(m.balance_id order by m.balance_id) as balance_ids
+             from unnest(v_moves) m group by m.i) t on t.i = c.i
+  where c.code = 'admitted' and c.i <> all(v_refused_i);
+
+  -- 8. Each operation's own verdict; with a settle, the balance that has least left.
+  return query
+  select 'hold', c.id,
+    case when r.balance_id is not null then 'over_limit' else c.code end, c.usd,
+    (select budgets_balance_told(b) from budgets_balance b where b.id = r.balance_id)
+  from unnest(v_callers) c
+  left join unnest(v_refused_i, v_refused_balance) r(i, balance_id) on r.i = c.i
+  order by c.i;
+
+  return query
+  select 'settle', s.id,
+    case
+      when done.id is not null then 'settled'
+      when late.id is not null then 'corrected'
+      when exists (select from budgets_journalentry j
+                   where j.organization_id = s.org and j.request_id = s.id) then 'already'
+      else 'unknown'
+    end,
+    coalesce(done.amount_usd, late.amount_usd),
+    (select budgets_balance_told(b) from budgets_balance b
+     where b.id = any(coalesce(done.balance_ids, late.balance_ids)) and b.unit = 'usd' and b.blocks
+     order by b.limit_amount - b.spent - b.held, b.id limit 1)
+  from (select distinct s.id, s.org
+        from jsonb_to_recordset(p_settles) s(id uuid, org bigint)) s
+  left join unnest(v_settled) done on done.id = s.id
+  left join unnest(v_late) late on late.id = s.id;
+end
+$$;

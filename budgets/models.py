@@ -1,0 +1,23 @@
+"""The list that Django looks for; the models stand in their packages."""
+
+from __future__ import annotations
+
+from budgets.health.models import Tick
+from budgets.holds.models import Hold, JournalEntry
+from budgets.limits.models import Balance, Budget
+from budgets.plans.models import Plan
+from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
+
+__all__ = [
+    "ApiKey",
+    "Balance",
+    "Budget",
+    "Hold",
+    "JournalEntry",
+    "Membership",
+    "Organization",
+    "Plan",
+    "Project",
+    "Tick",
+    "User",
+]

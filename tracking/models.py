@@ -1,0 +1,9 @@
+"""The list that Django looks for; the models stand in their packages."""
+
+from __future__ import annotations
+
+from tracking.gateway.models import Provider
+from tracking.ledger.models import CostRecord
+from tracking.pricing.models import CatalogModel, Price
+
+__all__ = ["CatalogModel", "CostRecord", "Price", "Provider"]

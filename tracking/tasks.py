@@ -1,0 +1,1 @@
+"""The list that Django looks for."""
