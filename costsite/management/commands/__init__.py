@@ -1,0 +1,1 @@
+"""One command a file, each as thin as its options."""

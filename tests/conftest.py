@@ -1,0 +1,71 @@
+"""One throw-away PostgreSQL for the whole run, and settings that no machine's environment changes.
+
+It stands before Django is loaded, which is why the settings module is named here and not in
+pyproject.toml. pytest's own process starts the server; xdist's workers get its address.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from costsite.embedded import Postgres
+from costsite.processes import alive
+
+WORKER = "PYTEST_XDIST_WORKER" in os.environ
+FOLDER_PREFIX = "costsite-test-"
+
+_server: Postgres | None = None
+
+
+def _sweep() -> None:
+    """Delete what runs left behind that were killed; the kernel has stopped their servers."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
+        pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
+        if pid.isdigit() and not alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start_server() -> Postgres:
+    _sweep()
+    folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-"))
+    # PostgreSQL's account must pass through when the tests run as root.
+    folder.chmod(0o755)
+    server = Postgres(data=folder, throwaway=True, options={"max_connections": "300"})
+    server.start(die_with_parent=True)
+    return server
+
+
+if not WORKER:
+    _server = _start_server()
+    for name in [name for name in os.environ if name.startswith(("COSTSITE_", "CELERY_", "EMAIL_"))]:
+        del os.environ[name]
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "costsite.settings",
+        "DATABASE_URL": _server.url,
+        "COSTSITE_DATA": str(_server.data),
+        "COSTSITE_ENV_FILE": str(_server.data / "no.env"),
+        "COSTSITE_BASE_URL": "http://testserver",
+        "ALLOWED_HOSTS": "testserver,localhost,127.0.0.1",
+        "CELERY_BROKER_URL": "memory://",
+        "EMAIL_URL": "memory:",
+        "SECRET_KEY": "only-for-tests-0123456789-0123456789-0123456789-0123456789",
+        "COSTSITE_KEY_PEPPER": "only-for-tests-pepper-0123456789",
+        "COSTSITE_CREDENTIAL_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDA=",
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LITELLM_MODE": "PRODUCTION",
+    }
+
+import django  # noqa: E402  only now is there something to set up
+
+django.setup()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the server and delete its data when the whole run is over."""
+    if _server is not None:
+        _server.destroy()

@@ -1,0 +1,1 @@
+"""Tests of the wiring: set-up, servers, settings, edges."""
