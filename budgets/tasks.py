@@ -1,1 +1,8 @@
-"""The list that Django looks for."""
+"""The list that Celery looks for; the tasks stand in their packages."""
+
+from __future__ import annotations
+
+from budgets.health.tasks import tick
+from budgets.holds.tasks import expire_overdue
+
+__all__ = ["expire_overdue", "tick"]

@@ -306,7 +306,9 @@ begin
   -- 8. Each operation's own verdict; with a settle, the balance that has least left.
   return query
   select 'hold', c.id,
-    case when r.balance_id is not null then 'over_limit' else c.code end, c.usd,
+    case when r.balance_id is not null then 'over_limit' else c.code end,
+    case c.code when 'duplicate_open'
+      then (select x.amount_usd from budgets_hold x where x.request_id = c.id) else c.usd end,
     (select budgets_balance_told(b) from budgets_balance b where b.id = r.balance_id)
   from unnest(v_callers) c
   left join unnest(v_refused_i, v_refused_balance) r(i, balance_id) on r.i = c.i

@@ -1,0 +1,160 @@
+"""Why a call was not admitted, as errors that say what to do. Pure.
+
+Three refusals of money are told apart. Spent: nothing to do until the window ends or the limit
+is raised. In flight: other calls hold the room and will give some back. Too large: this call
+asks for more than is left, a smaller one would pass.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from budgets.core.errors import DomainError
+from budgets.core.money import format_usd
+from budgets.holds.terms import BalanceTold, HoldRequest, Verdict
+from budgets.limits.periods import window_at
+from budgets.tenancy.callers import InvalidApiKey
+
+
+class BudgetExceeded(DomainError):
+    """The budget is used up."""
+
+    code = "budget_exceeded"
+
+
+class BudgetInFlight(DomainError):
+    """Other calls under way hold what is left of the budget."""
+
+    code = "budget_in_flight"
+
+
+class RequestExceedsBudget(DomainError):
+    """This call could cost more than is left of the budget."""
+
+    code = "request_exceeds_budget"
+
+
+class RateLimitExceeded(DomainError):
+    """Too many requests or tokens in a minute, or at once."""
+
+    code = "rate_limit_exceeded"
+
+
+class OrganizationSuspended(DomainError):
+    """The organization is suspended. Ask its owner or the operator of this site."""
+
+    code = "organization_suspended"
+
+
+class ProjectArchived(DomainError):
+    """The key's project is archived. Use a key of an active project."""
+
+    code = "project_archived"
+
+
+class ModelNotAllowed(DomainError):
+    """The plan or the API key does not allow this model. GET /v1/models lists those it does."""
+
+    code = "model_not_allowed"
+
+
+class AlreadyAdmitted(DomainError):
+    """A call with this request id was admitted before."""
+
+    code = "conflict"
+
+
+_PLAIN: dict[str, type[DomainError]] = {
+    "invalid_api_key": InvalidApiKey,
+    "organization_suspended": OrganizationSuspended,
+    "project_archived": ProjectArchived,
+    "model_not_allowed": ModelNotAllowed,
+    "duplicate_open": AlreadyAdmitted,
+    "duplicate_resolved": AlreadyAdmitted,
+}
+_UNIT_WORDS = {
+    "requests": "requests a minute",
+    "tokens": "tokens a minute",
+    "in_flight": "requests at once",
+}
+
+
+def refusal_of(
+    *, verdict: Verdict, request: HoldRequest, zone: ZoneInfo, now: datetime
+) -> DomainError:
+    """Make the error that a refused hold is answered with.
+
+    :raises KeyError: if the verdict is not a refusal
+    """
+    if verdict.balance is None:
+        return _PLAIN[verdict.code]()
+    if verdict.balance.unit != "usd":
+        return _rate_limit(verdict.balance, zone=zone, now=now)
+    return _over_budget(verdict.balance, request=request, zone=zone, now=now)
+
+
+def resets_at(balance: BalanceTold, *, zone: ZoneInfo, now: datetime) -> datetime | None:
+    """Find when a balance's window ends; None when it never does."""
+    return window_at(
+        window=balance.window, zone=zone, instant=max(balance.window_start, now)
+    ).ends_at
+
+
+def _over_budget(
+    balance: BalanceTold, *, request: HoldRequest, zone: ZoneInfo, now: datetime
+) -> DomainError:
+    ends_at = resets_at(balance, zone=zone, now=now)
+    unspent = balance.limit - balance.spent
+    if request.least_usd <= unspent:
+        kind: type[DomainError] = BudgetInFlight
+        remedy = "Try again when calls under way have settled."
+    elif unspent > 0:
+        kind = RequestExceedsBudget
+        remedy = "Ask for fewer output tokens (max_tokens) or send a shorter prompt."
+    else:
+        kind = BudgetExceeded
+        remedy = "Wait for the reset, or ask for a higher limit."
+    when = f" It resets at {ends_at:%Y-%m-%dT%H:%M:%SZ}." if ends_at else ""
+    message = (
+        f'{kind.__doc__} Budget "{balance.name}": {format_usd(balance.spent)} spent and '
+        f"{format_usd(balance.held)} held of {format_usd(balance.limit)}; this call could cost "
+        f"{format_usd(request.usd)}.{when} {remedy}"
+    )
+    retry_after_s: int | None = 1
+    if kind is not BudgetInFlight:
+        retry_after_s = _seconds_until(ends_at, now)
+    return kind(
+        message,
+        budget=balance.name,
+        limit_usd=balance.limit,
+        spent_usd=balance.spent,
+        held_usd=balance.held,
+        left_usd=balance.left,
+        asked_usd=request.usd,
+        resets_at=ends_at,
+        remedy=remedy,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _rate_limit(balance: BalanceTold, *, zone: ZoneInfo, now: datetime) -> DomainError:
+    details: dict[str, Any] = {"budget": balance.name, "limit": int(balance.limit)}
+    is_minute = balance.window == "minute"
+    wait_s = _seconds_until(resets_at(balance, zone=zone, now=now), now) if is_minute else 1
+    message = (
+        f'The limit "{balance.name}" allows {_amount_text(balance.limit)} '
+        f"{_UNIT_WORDS[balance.unit]}. Try again in {wait_s} s."
+    )
+    return RateLimitExceeded(message, retry_after_s=wait_s, **details)
+
+
+def _seconds_until(instant: datetime | None, now: datetime) -> int | None:
+    return None if instant is None else max(1, math.ceil((instant - now).total_seconds()))
+
+
+def _amount_text(amount: Decimal) -> str:
+    return f"{int(amount):,}"

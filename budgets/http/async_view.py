@@ -1,0 +1,77 @@
+"""A REST framework view that is async from end to end, for the gateway's hot path."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import orjson
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from rest_framework.views import APIView
+
+from budgets.http.errors import (
+    InternalError,
+    MethodNotAllowed,
+    answer_of,
+    as_domain_error,
+    error_body,
+    error_headers,
+)
+
+logger = logging.getLogger(__name__)
+
+
+class AsyncAPIView(APIView):
+    """Runs ``async def get/post/...`` handlers on the server's own loop.
+
+    The framework's own dispatch awaits nothing and answers 500 for an async handler. This one
+    hands the plain request to the handler and turns every error into the documented shape:
+    never HTML, and never a detail of what went wrong inside.
+    """
+
+    view_is_async: ClassVar[bool] = True
+
+    async def dispatch(  # type: ignore[override]  # Async on purpose: that is what it is for.
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Answer a request with its handler's response, or with the error it raised."""
+        handler = getattr(self, (request.method or "").lower(), None)
+        try:
+            if request.method not in self.allowed_methods or handler is None:
+                raise MethodNotAllowed(allow=", ".join(self.allowed_methods))
+            response: HttpResponseBase = await handler(request, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # The edge: nothing may leave as HTML.
+            return error_response(error)
+        return response
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Refuse OPTIONS: the gateway is not called from other sites' pages."""
+        raise MethodNotAllowed(allow=", ".join(self.allowed_methods))
+
+
+def json_response(
+    body: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> HttpResponse:
+    """Write an answer as JSON; ``body`` must already hold text for amounts."""
+    return HttpResponse(
+        orjson.dumps(body), status=status, content_type="application/json", headers=headers
+    )
+
+
+def error_response(error: Exception, *, request_id: str | None = None) -> HttpResponse:
+    """Write any error in the documented shape; unexpected ones are logged and told as 500."""
+    expected = as_domain_error(error)
+    if expected is None:
+        request_id = request_id or str(uuid.uuid4())
+        logger.error("unexpected error, request %s", request_id, exc_info=error)
+        expected = InternalError()
+    headers = error_headers(expected)
+    if request_id:
+        headers["x-request-id"] = request_id
+    if isinstance(expected, MethodNotAllowed):
+        headers["Allow"] = expected.details["allow"]
+    return json_response(error_body(expected), status=answer_of(expected).status, headers=headers)
+
+

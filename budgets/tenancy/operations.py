@@ -1,0 +1,78 @@
+"""Make and change tenants, members, projects and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from budgets.plans.models import Plan
+from budgets.tenancy import keys
+from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
+
+
+def create_organization(
+    *, name: str, slug: str, plan: Plan, owner: User, time_zone: str = "UTC"
+) -> Organization:
+    """Make an organization with its owner and a first project called Default.
+
+    :raises ValidationError: if a field is not valid, e.g. an unknown time zone
+    """
+    organization = Organization(name=name, slug=slug, plan=plan, time_zone=time_zone)
+    organization.full_clean()
+    with transaction.atomic():
+        organization.save()
+        add_member(organization=organization, user=owner, role=Membership.Role.OWNER)
+        Project.objects.create(organization=organization, name="Default", slug="default")
+    return organization
+
+
+def add_member(
+    *, organization: Organization, user: User, role: str = Membership.Role.MEMBER
+) -> Membership:
+    """Make a user a member; who is one already gets the role."""
+    membership, _ = Membership.objects.update_or_create(
+        organization=organization, user=user, defaults={"role": role}
+    )
+    return membership
+
+
+def create_key(
+    *,
+    project: Project,
+    user: User,
+    name: str,
+    expires_at: datetime | None = None,
+    allowed_models: Sequence[str] = (),
+) -> tuple[ApiKey, str]:
+    """Make an API key; its text is returned here and can never be read again.
+
+    :raises Membership.DoesNotExist: if the user is not a member of the project's organization
+    """
+    organization = project.organization
+    Membership.objects.for_organization(organization).get(user=user)
+    text = keys.mint()
+    key = ApiKey.objects.create(
+        organization=organization,
+        project=project,
+        user=user,
+        name=name,
+        lookup_id=text.lookup_id,
+        secret_digest=keys.digest(secret=text.secret, pepper=pepper()),
+        last_four=str(text)[-4:],
+        expires_at=expires_at,
+        allowed_models=list(allowed_models),
+    )
+    return key, str(text)
+
+
+def set_key_status(*, key: ApiKey, status: str) -> None:
+    """Suspend, resume or revoke a key; a revoked one stays revoked. The next hold obeys."""
+    ApiKey.objects.filter(pk=key.pk).exclude(status=ApiKey.Status.REVOKED).update(status=status)
+
+
+def pepper() -> bytes:
+    """Give the site's secret that every key's hash is made with."""
+    return str(settings.COSTSITE_KEY_PEPPER).encode()
