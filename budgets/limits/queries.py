@@ -1,0 +1,76 @@
+"""Where someone stands: the budgets that apply to them and what is left of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from budgets.core.sql import read_sql
+from budgets.limits.periods import window_at
+from budgets.tenancy.models import Organization
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A budget and the balance that counts for someone now; amounts in the budget's unit."""
+
+    budget_id: int
+    name: str
+    unit: str
+    scope: str
+    each: str
+    subject: str
+    model_pattern: str
+    window: str
+    window_start: datetime
+    blocks: bool
+    limit: Decimal
+    spent: Decimal
+    held: Decimal
+    thresholds: tuple[int, ...]
+
+    @property
+    def left(self) -> Decimal:
+        """What is neither spent nor held, never below zero."""
+        return max(self.limit - self.spent - self.held, Decimal(0))
+
+    def resets_at(self, *, zone: ZoneInfo) -> datetime | None:
+        """The end of the window in the organization's time zone; None when it never ends."""
+        return window_at(window=self.window, zone=zone, instant=self.window_start).ends_at
+
+
+def standings_statement() -> str:
+    """Give the query behind standings(), for callers with a connection of their own."""
+    return read_sql("budgets.limits", "standings")
+
+
+def standing_of_row(row: tuple[Any, ...]) -> Standing:
+    """Read a row of that query."""
+    *most, thresholds = row
+    return Standing(*most, thresholds=tuple(thresholds))
+
+
+def standings(
+    *,
+    organization: Organization,
+    now: datetime,
+    user_id: int | None = None,
+    project_id: int | None = None,
+    api_key_id: int | None = None,
+) -> list[Standing]:
+    """List the budgets that apply to someone in an organization, money first, tightest first."""
+    arguments = {
+        "organization": organization.pk,
+        "user_id": user_id,
+        "project": project_id,
+        "api_key": api_key_id,
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(standings_statement(), arguments)
+        return [standing_of_row(row) for row in cursor.fetchall()]
