@@ -1,0 +1,148 @@
+"""The price book: every model's prices in memory, so that a call needs no database. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Self
+
+from budgets.core.errors import DomainError
+from tracking.pricing.rates import Rates
+
+# Calls in these modes are answered with tokens, so both directions need a rate.
+GENERATING_MODES = frozenset({"chat", "responses", "completion"})
+
+
+class ModelNotFound(DomainError):
+    """There is no such model."""
+
+    code = "model_not_found"
+
+
+class ModelNotPriced(DomainError):
+    """The model has no price, and nothing is taken to be free."""
+
+    code = "model_not_priced"
+
+
+@dataclass(frozen=True, slots=True)
+class PricedModel:
+    """A model with the price in force at one instant."""
+
+    model_id: int
+    name: str
+    provider: str
+    mode: str
+    context_window: int | None
+    max_output_tokens: int | None
+    capabilities: tuple[str, ...]
+    price_id: int
+    price_version: int
+    rates: Rates
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One price of a model with its validity, its rates still JSON text. No price: all None."""
+
+    model_id: int
+    name: str
+    provider: str
+    mode: str
+    context_window: int | None
+    max_output_tokens: int | None
+    capabilities: Sequence[str]
+    price_id: int | None
+    price_version: int | None
+    valid_from: datetime | None
+    valid_to: datetime | None
+    rates: str | None
+
+    def holds_at(self, at: datetime) -> bool:
+        """Tell whether this is the price in force at the instant."""
+        begun = self.valid_from is not None and self.valid_from <= at
+        return begun and (self.valid_to is None or at < self.valid_to)
+
+    def priced(self) -> PricedModel | None:
+        """Parse the rates; None when they do not price what calls of this mode use."""
+        if self.price_id is None or self.price_version is None or self.rates is None:
+            return None
+        rates = _parsed(self.rates)
+        enough = rates.prices_text if self.mode in GENERATING_MODES else bool(rates.per_unit)
+        if not enough:
+            return None
+        return PricedModel(
+            model_id=self.model_id,
+            name=self.name,
+            provider=self.provider,
+            mode=self.mode,
+            context_window=self.context_window,
+            max_output_tokens=self.max_output_tokens,
+            capabilities=tuple(self.capabilities),
+            price_id=self.price_id,
+            price_version=self.price_version,
+            rates=rates,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBook:
+    """An immutable copy of all active models and their present and planned prices.
+
+    ``edition`` is the number of PriceBookEdition read *before* the rows: while it stands, the
+    copy is current. Replace the whole book when it does not.
+    """
+
+    edition: int
+    versions: Mapping[str, tuple[Version, ...]]
+
+    @classmethod
+    def of_rows(cls, *, edition: int, rows: Iterable[Sequence[Any]]) -> Self:
+        """Make the book from the rows of ``sql/price_book.sql``, in their order."""
+        versions: dict[str, tuple[Version, ...]] = {}
+        for row in rows:
+            version = Version(*row)
+            versions[version.name] = (*versions.get(version.name, ()), version)
+        return cls(edition=edition, versions=versions)
+
+    def price_at(self, *, name: str, at: datetime) -> PricedModel:
+        """Find a model by the name a client sent, with the price in force at the instant.
+
+        A name may carry its provider in front (``openai/gpt-4o-mini`` is ``gpt-4o-mini``).
+
+        :raises ModelNotFound: if no active model has the name
+        :raises ModelNotPriced: if it has no price then, or none for what its calls use
+        """
+        versions = self._named(name)
+        if not versions:
+            raise ModelNotFound(f"There is no model {name!r}.", model=name)
+        priced = next((version.priced() for version in versions if version.holds_at(at)), None)
+        if priced is None:
+            raise ModelNotPriced(
+                f"The model {name!r} has no price, and nothing is taken to be free.", model=name
+            )
+        return priced
+
+    def priced_at(self, at: datetime) -> Iterator[PricedModel]:
+        """Give every model that can be called at the instant, in the order of the catalogue."""
+        for versions in self.versions.values():
+            for version in versions:
+                priced = version.priced() if version.holds_at(at) else None
+                if priced:
+                    yield priced
+
+    def _named(self, name: str) -> tuple[Version, ...]:
+        versions = self.versions.get(name, ())
+        provider, slash, bare = name.partition("/")
+        if versions or not slash:
+            return versions
+        return tuple(known for known in self.versions.get(bare, ()) if known.provider == provider)
+
+
+@lru_cache(maxsize=8192)
+def _parsed(rates: str) -> Rates:
+    """Equal texts share one object: many models of many providers cost the same."""
+    return Rates.of_json(json.loads(rates))

@@ -1,0 +1,68 @@
+"""The form of a model in the admin, with the lines of its price."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from tracking.pricing.models import CatalogModel, Price
+from tracking.pricing.price_lines import PriceLineUnreadable, read_lines, write_lines
+from tracking.pricing.rates import Rates, RatesInvalid
+
+
+class CatalogModelForm(forms.ModelForm[CatalogModel]):
+    """A model's own fields, and its price: changed lines are published as a new version."""
+
+    price = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 12, "cols": 60, "spellcheck": "false"}),
+        help_text="One kind a line; tokens in USD per million, all else in USD per unit. "
+        "input>200000 is charged for all input of a call with more than 200,000 input tokens, "
+        "output@flex in that service tier. A kind without a line costs what input or output does. "
+        "Changed lines are published as a new version; nothing published is ever edited.",
+    )
+    valid_from = forms.DateTimeField(
+        required=False, help_text="UTC. Empty: the new price holds at once."
+    )
+    note = forms.CharField(
+        required=False, max_length=240, help_text="Why the price changes; kept with the version."
+    )
+
+    class Meta:
+        model = CatalogModel
+        fields = (
+            "name",
+            "provider",
+            "mode",
+            "context_window",
+            "max_output_tokens",
+            "capabilities",
+            "active",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.last = self._last_rates()
+        self.fields["price"].initial = write_lines(self.last.per_unit) if self.last else ""
+
+    def clean_price(self) -> Rates | None:
+        """Read the lines as rates; None when there is none. Uplifts and off-peak hours carry over."""
+        try:
+            stated = read_lines(self.cleaned_data["price"])
+            if not stated:
+                return None
+            if self.last is None:
+                return Rates(per_unit=stated)
+            return Rates(per_unit=stated, uplifts=self.last.uplifts, off_peak=self.last.off_peak)
+        except (PriceLineUnreadable, RatesInvalid) as error:
+            named = error.details.get("line") or error.details.get("key")
+            raise ValidationError(
+                "%(message)s (%(named)s)", params={"message": error.message, "named": named}
+            ) from error
+
+    def _last_rates(self) -> Rates | None:
+        last = Price.objects.filter(model_id=self.instance.pk).order_by("-version").first()
+        return last.parsed_rates() if last else None

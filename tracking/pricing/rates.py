@@ -1,0 +1,217 @@
+"""What one unit costs: a price taken apart into rates. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any, Self
+
+from budgets.core.errors import DomainError
+from budgets.core.money import quantize_usd
+from tracking.pricing.off_peak import OffPeak
+
+OFF_PEAK = "off_peak"
+
+INPUT_DIMENSIONS = (
+    "input",
+    "cached_input",
+    "cached_audio_input",
+    "cache_write",
+    "cache_write_1h",
+    "audio_input",
+    "image_input",
+    "video_input",
+)
+OUTPUT_DIMENSIONS = ("output", "reasoning", "audio_output", "image_output", "video_output")
+SEARCH_DIMENSIONS = ("search_low", "search_medium", "search_high")
+TOKEN_DIMENSIONS = INPUT_DIMENSIONS + OUTPUT_DIMENSIONS
+# What cost() charges for. A rate of these has at most 12 places, so that no line needs rounding;
+# other published rates (per pixel, per second) keep the places they are published with.
+CHARGED_DIMENSIONS = frozenset((*TOKEN_DIMENSIONS, *SEARCH_DIMENSIONS, "request"))
+
+# What a kind of token costs when its provider names no rate for it: the rate of the kind it is
+# part of. The order matters: a fallback is settled before whatever falls back on it.
+_FALLBACKS = {
+    "cached_input": "input",
+    "cached_audio_input": "cached_input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "audio_input": "input",
+    "image_input": "input",
+    "video_input": "input",
+    "reasoning": "output",
+    "audio_output": "output",
+    "image_output": "output",
+    "video_output": "output",
+}
+
+# "fast" is sold by name only; it is charged at the priority rates.
+_SERVICE_TIERS = {"fast": "priority"}
+
+
+class RatesInvalid(DomainError):
+    """A price must name rates of zero or more USD per unit, with at most 12 places."""
+
+    code = "rates_invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """The rates of one price, in USD per single unit (one token, one image, one second).
+
+    ``per_unit`` is keyed ``dimension[>tokens][@service]``: ``input`` is the standard rate,
+    ``input>200000`` what every input token costs once a call has more than 200,000 of them,
+    ``input@flex`` the rate of a service tier and ``input@off_peak`` the rate of cheaper hours.
+    ``uplifts`` are factors by name (``eu``, ``us``, ``fast``, ``regional``) on all rates of a call.
+    """
+
+    per_unit: Mapping[str, Decimal]
+    uplifts: Mapping[str, Decimal] = field(default_factory=lambda: MappingProxyType({}))
+    off_peak: OffPeak | None = None
+    thresholds: tuple[int, ...] = field(init=False, compare=False)
+    services: frozenset[str] = field(init=False, compare=False)
+    # Choosing is asked for on every call and answered by few different tables.
+    _chosen: dict[tuple[int, str, bool], Mapping[str, Decimal]] = field(
+        init=False, compare=False, repr=False, default_factory=dict
+    )
+
+    def __post_init__(self) -> None:
+        for key, rate in (*self.per_unit.items(), *self.uplifts.items()):
+            if not rate.is_finite() or rate < 0:
+                raise RatesInvalid(key=key, rate=str(rate))
+            if dimension_of(key) in CHARGED_DIMENSIONS and rate != quantize_usd(rate):
+                raise RatesInvalid(key=key, rate=str(rate))
+        object.__setattr__(self, "thresholds", _thresholds(self.per_unit))
+        object.__setattr__(
+            self, "services", frozenset(key.partition("@")[2] for key in self.per_unit)
+        )
+
+    @property
+    def prices_text(self) -> bool:
+        """Whether text in and text out both have a rate, be it zero."""
+        return "input" in self.per_unit and (
+            "output" in self.per_unit or "image_output" in self.per_unit
+        )
+
+    def of_call(
+        self, *, input_tokens: int, service_tier: str | None = None, off_peak: bool = False
+    ) -> Mapping[str, Decimal]:
+        """Choose the rate of every kind of token for a call of that many input tokens.
+
+        Past a threshold *all* tokens of the call are charged at the rate beyond it. A kind that
+        is missing has no rate of its own nor one to fall back on. Rules as in litellm 1.106
+        (``llm_cost_calc/utils.py``), which the oracle test compares over the whole catalogue.
+        """
+        tier = (service_tier or "").lower()
+        tier = _SERVICE_TIERS.get(tier, tier)
+        service = tier if tier in self.services else ""
+        crossed = bisect_left(self.thresholds, input_tokens)
+        case = (crossed, service, off_peak)
+        if case not in self._chosen:
+            self._chosen[case] = MappingProxyType(
+                self._choose(crossed=crossed, service=service, off_peak=off_peak)
+            )
+        return self._chosen[case]
+
+    def is_off_peak(self, at: datetime | None) -> bool:
+        """Tell whether the instant lies in this price's cheaper hours; an unknown one does not."""
+        return at is not None and self.off_peak is not None and self.off_peak.covers(at)
+
+    def uplift(self, names: Iterable[str]) -> Decimal:
+        """Multiply the named factors; a name that this price does not know counts as one."""
+        factor = Decimal(1)
+        for name in names:
+            factor *= self.uplifts.get(name, Decimal(1))
+        return factor
+
+    @classmethod
+    def of_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_json() wrote; decimals are text, so that no float ever touches them."""
+        windows = stored.get("off_peak")
+        return cls(
+            per_unit={key: Decimal(text) for key, text in stored["per_unit"].items()},
+            uplifts={key: Decimal(text) for key, text in stored.get("uplifts", {}).items()},
+            off_peak=OffPeak.of_json(windows) if windows else None,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Write the price in its one canonical form, so that equal prices are equal as JSON."""
+        stored: dict[str, Any] = {"per_unit": _texts(self.per_unit)}
+        if self.uplifts:
+            stored["uplifts"] = _texts(self.uplifts)
+        if self.off_peak:
+            stored["off_peak"] = self.off_peak.as_json()
+        return stored
+
+    def _choose(self, *, crossed: int, service: str, off_peak: bool) -> dict[str, Decimal]:
+        chosen: dict[str, Decimal] = {}
+        for dimension in TOKEN_DIMENSIONS:
+            rate = self._own_rate(dimension, crossed, service)
+            if off_peak:
+                rate = self.per_unit.get(f"{dimension}@{OFF_PEAK}", rate)
+            rate = self._or_fallback(dimension, rate, chosen, service)
+            if rate is not None:
+                chosen[dimension] = rate
+        return chosen
+
+    def _own_rate(self, dimension: str, crossed: int, service: str) -> Decimal | None:
+        """The rate past the highest of the crossed thresholds that names one."""
+        rate = self._service_rate(dimension, service)
+        for threshold in self.thresholds[:crossed]:
+            beyond = self._service_rate(f"{dimension}>{threshold}", service)
+            rate = rate if beyond is None else beyond
+        return rate
+
+    def _service_rate(self, key: str, service: str) -> Decimal | None:
+        """A service tier sells some kinds of token at the standard rate and does not list them."""
+        at_service = self.per_unit.get(f"{key}@{service}") if service else None
+        return self.per_unit.get(key) if at_service is None else at_service
+
+    def _or_fallback(
+        self, dimension: str, rate: Decimal | None, chosen: Mapping[str, Decimal], service: str
+    ) -> Decimal | None:
+        if dimension == "output" and not rate:
+            # A model that answers in images may name only their rate.
+            return self.per_unit.get("image_output", rate)
+        if dimension == "reasoning" and self._tier_reasons_at_output_rate(service):
+            return chosen.get("output")
+        return chosen.get(_FALLBACKS.get(dimension, "")) if rate is None else rate
+
+    def _tier_reasons_at_output_rate(self, service: str) -> bool:
+        """A tier that names an output rate but no reasoning rate charges reasoning as output."""
+        if not service or f"reasoning@{service}" in self.per_unit:
+            return False
+        return f"output@{service}" in self.per_unit
+
+
+def dimension_of(key: str) -> str:
+    """Read what is counted from a key of per_unit: ``input`` from ``input>200000@flex``."""
+    return key.partition("@")[0].partition(">")[0]
+
+
+def per_million(rate: Decimal) -> Decimal:
+    """Turn USD per token into USD per million tokens, which is how people read prices."""
+    return rate.scaleb(6)
+
+
+def per_token(usd_per_million: Decimal) -> Decimal:
+    """Turn USD per million tokens into USD per token."""
+    return usd_per_million.scaleb(-6)
+
+
+def rate_text(rate: Decimal) -> str:
+    """Write a rate as plain digits without trailing zeros (``0.00000015``)."""
+    return f"{rate.normalize() + 0:f}"
+
+
+def _texts(rates: Mapping[str, Decimal]) -> dict[str, str]:
+    return {key: rate_text(rates[key]) for key in sorted(rates)}
+
+
+def _thresholds(per_unit: Mapping[str, Decimal]) -> tuple[int, ...]:
+    limits = {int(key.partition(">")[2].partition("@")[0]) for key in per_unit if ">" in key}
+    return tuple(sorted(limits))
