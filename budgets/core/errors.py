@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any, ClassVar
 
 
@@ -17,5 +16,5 @@ class DomainError(Exception):
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         self.details = details
-        self.message = message or inspect.cleandoc(self.__doc__ or self.code)
+        self.message = message or " ".join((self.__doc__ or self.code).split())
         super().__init__(self.message)

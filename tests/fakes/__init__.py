@@ -1,0 +1,1 @@
+"""What stands in for the outside world: the only fakes there are."""

@@ -1,0 +1,179 @@
+"""The ends of a call: what each charges and how it is recorded. Pure.
+
+====================================================  ========================================
+full answer with usage                                price of the usage, kind ``charge``
+answer without usage                                  what was counted here, kind ``estimate``
+failure that the provider does not bill               nothing, kind ``release``
+failure that may be billed, nothing known             the whole hold, kind ``estimate``
+stream broken off after some output, no usage         what was counted here, kind ``estimate``
+====================================================  ========================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from budgets.core.errors import DomainError
+from budgets.core.money import ZERO_USD, usd_text
+from budgets.holds.terms import Settlement
+from tracking.gateway.attribution import Attribution
+from tracking.gateway.estimate import Estimate
+from tracking.pricing.book import PricedModel
+from tracking.pricing.cost import Cost, RateMissing, cost
+from tracking.pricing.usage import Usage, UsageContradiction
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is known of a call from its admission on."""
+
+    request_id: UUID
+    organization_id: int
+    endpoint: str
+    asked_model: str
+    model: PricedModel
+    attribution: Attribution
+    estimate: Estimate
+    held_usd: Decimal
+    output_cap_tokens: int
+    is_streamed: bool
+    started_at: datetime
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the output cap was lowered to what the budget left pays for."""
+        return self.output_cap_tokens < self.estimate.output_cap_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a call ended. ``usage`` None means that nothing was reported or counted."""
+
+    usage: Usage | None = None
+    is_counted_here: bool = False
+    failure: DomainError | None = None
+    may_be_billed: bool = False
+    was_cancelled: bool = False
+    status: int = 200
+    finish_reason: str = ""
+    provider_request_id: str = ""
+    first_byte_ms: int | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement with its record, ready for the ledger, and the cost behind both."""
+
+    settlement: Settlement
+    record: dict[str, Any]
+    cost_usd: Decimal
+
+
+def settled(*, call: Call, end: End) -> Settled:
+    """Decide what a call is charged, and write its record."""
+    kind, usage, source, charged = _charge(call, end)
+    settlement = Settlement(
+        request_id=call.request_id,
+        organization_id=call.organization_id,
+        usd=charged.total_usd,
+        tokens=usage.input_tokens + usage.output_tokens,
+        kind=kind,
+    )
+    record = _record(call, end, usage, source, charged)
+    return Settled(settlement, record, charged.total_usd)
+
+
+def usage_of(reported: Mapping[str, Any]) -> Usage:
+    """Read usage in OpenAI's shape; what contradicts itself is read at its dearest."""
+    prompt = reported.get("prompt_tokens_details") or {}
+    output = reported.get("completion_tokens_details") or {}
+    writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens")
+    counts = {
+        "input_tokens": reported.get("prompt_tokens") or 0,
+        "output_tokens": reported.get("completion_tokens") or 0,
+        "cached_input_tokens": prompt.get("cached_tokens") or 0,
+        "cache_write_tokens": writes or 0,
+        "reasoning_tokens": output.get("reasoning_tokens") or 0,
+        "audio_input_tokens": prompt.get("audio_tokens") or 0,
+        "audio_output_tokens": output.get("audio_tokens") or 0,
+    }
+    try:
+        return Usage(**counts)
+    except UsageContradiction:
+        return Usage.reconciled(counts)
+
+
+def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
+    """Choose kind, usage, usage source and cost."""
+    if end.usage is not None:
+        kind = "estimate" if end.is_counted_here else "charge"
+        source = "counted" if end.is_counted_here else "provider"
+        try:
+            priced = cost(usage=end.usage, rates=call.model.rates, at=call.started_at)
+        except RateMissing:
+            # Something was used that the price does not name: never free, so the whole hold.
+            return "estimate", end.usage, source, Cost((), call.held_usd)
+        return kind, end.usage, source, priced
+    if end.may_be_billed:
+        most = Usage(
+            input_tokens=call.estimate.input_tokens,
+            output_tokens=call.estimate.choices * call.output_cap_tokens,
+        )
+        return "estimate", most, "assumed", Cost((), call.held_usd)
+    return "release", Usage(), "none", Cost((), ZERO_USD)
+
+
+def _outcome(end: End) -> str:
+    if end.failure is None:
+        return "cancelled" if end.was_cancelled else "completed"
+    if end.usage is not None:
+        return "interrupted"
+    return "unknown" if end.may_be_billed else "failed"
+
+
+def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> dict[str, Any]:
+    """Write a CostRecord as the ledger's statement reads it."""
+    return {
+        "organization_id": call.organization_id,
+        "request_id": str(call.request_id),
+        "attempt": 1,
+        "endpoint": call.endpoint,
+        "provider": call.model.provider,
+        "asked_model": call.asked_model,
+        "model": call.model.name,
+        "price_id": call.model.price_id,
+        "outcome": _outcome(end),
+        "usage_source": source,
+        "status": end.status,
+        "error_code": end.failure.code if end.failure else "",
+        "is_streamed": call.is_streamed,
+        "input_tokens": usage.input_tokens,
+        "cached_input_tokens": usage.cached_input_tokens,
+        "cache_write_tokens": usage.cache_write_tokens + usage.cache_write_1h_tokens,
+        "output_tokens": usage.output_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "lines": charged.lines_json(),
+        "cost_usd": usd_text(charged.total_usd),
+        "output_cap_tokens": call.output_cap_tokens,
+        "is_fitted": call.is_fitted,
+        "finish_reason": _plain(end.finish_reason, 40),
+        "provider_request_id": _plain(end.provider_request_id, 160),
+        "end_user": call.attribution.end_user,
+        "session": call.attribution.session,
+        "tags": list(call.attribution.tags),
+        "metadata": dict(call.attribution.metadata),
+        "started_at": call.started_at.isoformat(),
+        "first_byte_ms": end.first_byte_ms,
+        "duration_ms": end.duration_ms,
+    }
+
+
+def _plain(text: Any, most: int) -> str:
+    """Keep what a provider said short and free of what a column cannot hold."""
+    return str(text or "").replace("\x00", "")[:most]

@@ -1,0 +1,234 @@
+"""The door to providers: the only module that calls litellm, beside the demo provider it loads.
+
+Speaks plain values: a call goes in, OpenAI-shaped dictionaries come out, and whatever goes wrong
+becomes one of ``failures``. Retries, prices, callbacks and fallbacks of the library stay off: an
+attempt is one attempt, and accounting is done where the answer is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tracking.gateway import failures
+
+_MOST_TOLD = 400
+_loaded: Any = None
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a model is called: the provider, its address and key, and the model's name there."""
+
+    provider: str
+    kind: str
+    model: str
+    base_url: str = ""
+    key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCall:
+    """One attempt: where to, what, with which output cap in tokens and within how many seconds."""
+
+    route: Route
+    messages: list[dict[str, Any]] = field(repr=False)
+    parameters: Mapping[str, Any] = field(repr=False)
+    output_cap_tokens: int
+    timeout_s: float
+
+    def arguments(self, *, is_streamed: bool) -> dict[str, Any]:
+        """Give the library's arguments; nothing in them comes from a caller unnamed."""
+        cap = "max_completion_tokens" if self.route.provider == "openai" else "max_tokens"
+        arguments: dict[str, Any] = {
+            **self.parameters,
+            "model": self.route.model,
+            "messages": self.messages,
+            cap: self.output_cap_tokens,
+            "timeout": self.timeout_s,
+            "max_retries": 0,
+            "num_retries": 0,
+        }
+        if is_streamed:
+            # Never left to a default: without it usage would be guessed, and nobody would say so.
+            arguments |= {"stream": True, "stream_options": {"include_usage": True}}
+        if self.route.base_url:
+            arguments |= {"api_base": self.route.base_url, "api_key": self.route.key or "none"}
+        elif self.route.key:
+            arguments["api_key"] = self.route.key
+        return arguments
+
+
+def load() -> Any:
+    """Import and set up litellm, once a process: seconds of CPU, so do it before the first call."""
+    global _loaded
+    with _loading:
+        if _loaded is None:
+            os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+            os.environ["LITELLM_MODE"] = "PRODUCTION"
+            import litellm
+
+            from tracking.gateway.demo import demo_handler
+
+            litellm.disable_hf_tokenizer_download = True
+            litellm.disable_streaming_logging = True
+            litellm.turn_off_message_logging = True
+            litellm.suppress_debug_info = True
+            litellm.telemetry = False
+            litellm.custom_provider_map = [{"provider": "demo", "custom_handler": demo_handler()}]
+            _loaded = litellm
+    return _loaded
+
+
+def is_loaded() -> bool:
+    """Tell whether the first call would go out at once."""
+    return _loaded is not None
+
+
+async def complete(call: ProviderCall) -> dict[str, Any]:
+    """Send a chat completion and give its answer in OpenAI's shape.
+
+    :raises ProviderFailure: for whatever did not go well; the class says whether it may be billed
+    """
+    library = _loaded or await asyncio.to_thread(load)
+    try:
+        async with asyncio.timeout(call.timeout_s):
+            answer = await library.acompletion(**call.arguments(is_streamed=False))
+    except Exception as error:  # noqa: BLE001  # The door: what the library raises stops here.
+        raise _failure(error, call.route, was_begun=False) from error
+    plain = _plain(answer)
+    if not plain.get("usage", {}).get("total_tokens"):
+        plain.pop("usage", None)  # Zeros stand for a report that did not come.
+    return plain
+
+
+async def stream(call: ProviderCall) -> AsyncIterator[dict[str, Any]]:
+    """Send a chat completion and give its chunks in OpenAI's shape as they come.
+
+    The last one carries ``usage`` if the provider reports it.
+
+    :raises ProviderFailure: before the first chunk or after any; ``may_be_billed`` holds for both
+    """
+    library = _loaded or await asyncio.to_thread(load)
+    was_begun = False
+    try:
+        async with asyncio.timeout(call.timeout_s):
+            answer = await library.acompletion(**call.arguments(is_streamed=True))
+            async for chunk in answer:
+                was_begun = True
+                plain = _plain(chunk)
+                if "usage" in plain and not _was_reported(answer):
+                    del plain["usage"]  # The library guesses where the provider says nothing.
+                yield plain
+    except Exception as error:  # noqa: BLE001  # The door: what the library raises stops here.
+        raise _failure(error, call.route, was_begun=was_begun) from error
+
+
+async def count_tokens(*, model: str, text: str) -> int:
+    """Count a text's tokens with the tokenizer that the library bundles for the model, or a near one."""
+    library = _loaded or await asyncio.to_thread(load)
+    return int(await asyncio.to_thread(library.token_counter, model=model, text=text))
+
+
+def _was_reported(answer: Any) -> bool:
+    """Tell whether any chunk as it came from the provider carried usage."""
+    return any(getattr(chunk, "usage", None) for chunk in getattr(answer, "chunks", ()))
+
+
+def _plain(answer: Any) -> dict[str, Any]:
+    """Turn the library's object into a dictionary without its empty fields."""
+    plain: dict[str, Any] = answer.model_dump(exclude_none=True)
+    return plain
+
+
+def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.ProviderFailure:
+    details = {"provider": route.provider}
+    if isinstance(error, failures.ProviderFailure):
+        error.details |= details
+        return error
+    kind = _failure_class(error, was_begun=was_begun)
+    if kind in (failures.ProviderRefused, failures.ContextLengthExceeded):
+        told = _redacted(str(error), route.key)
+        return kind(f"{kind().message} {route.provider} says: {told}", **details)
+    return kind(**details)
+
+
+def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.ProviderFailure]:
+    """Judge by how far the call had come, and by the status if the provider answered with one."""
+    if isinstance(error, (TimeoutError, _loaded.Timeout)):
+        return failures.ProviderUnavailable if _never_connected(error) else failures.ProviderTimeout
+    if was_begun:
+        return failures.ProviderInterrupted
+    if _never_connected(error):
+        return failures.ProviderUnavailable
+    status = _answered_status(error)
+    if status is None:
+        # The library refuses what it cannot translate before anything is sent.
+        is_unsent = isinstance(error, _loaded.BadRequestError)
+        return failures.ProviderRefused if is_unsent else failures.ProviderInterrupted
+    if isinstance(error, _loaded.ContextWindowExceededError) or _is_too_long(error, status):
+        return failures.ContextLengthExceeded
+    return _BY_STATUS.get(status) or (
+        failures.ProviderRefused if status < 500 else failures.ProviderError
+    )
+
+
+_BY_STATUS: dict[int, type[failures.ProviderFailure]] = {
+    401: failures.ProviderAuthFailed,
+    403: failures.ProviderAuthFailed,
+    408: failures.ProviderError,
+    429: failures.ProviderRateLimited,
+}
+
+
+def _is_too_long(error: Exception, status: int) -> bool:
+    text = str(error).lower()
+    return status == 400 and ("context_length_exceeded" in text or "maximum context length" in text)
+
+
+def _answered_status(error: BaseException) -> int | None:
+    """Find the status of failure that the provider itself answered with; None if it did not."""
+    for cause in _causes(error):
+        if type(cause).__module__ == "litellm.exceptions":
+            continue  # Made up by the library: a broken connection is a 500 there, too.
+        response = getattr(cause, "response", None)
+        is_answer = getattr(cause, "headers", None) or type(cause).__name__ == "CustomLLMError"
+        status = cause.status_code if is_answer else getattr(response, "status_code", None)
+        if isinstance(status, int) and status >= 400:
+            return status
+    return None
+
+
+def _never_connected(error: BaseException) -> bool:
+    """Tell whether the call surely never reached the provider: no connection was made at all."""
+    names = {
+        "ClientConnectorError",
+        "ClientConnectorDNSError",
+        "ClientConnectorCertificateError",
+        "ConnectError",
+        "ConnectTimeout",
+        "ConnectionTimeoutError",
+    }
+    return any(type(cause).__name__ in names for cause in _causes(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        cause = pending.pop()
+        if cause is not None and id(cause) not in seen:
+            seen.add(id(cause))
+            yield cause
+            pending += [cause.__cause__, cause.__context__]
+
+
+def _redacted(text: str, key: str) -> str:
+    """Shorten what a provider said, and take out the key should it repeat it."""
+    cleaned = text.replace(key, "***") if key else text
+    return cleaned if len(cleaned) <= _MOST_TOLD else f"{cleaned[:_MOST_TOLD]}…"

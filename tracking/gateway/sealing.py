@@ -1,0 +1,40 @@
+"""Provider keys at rest: encrypted with the site's credential keys, bound to their provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from budgets.core.errors import DomainError
+
+
+class CredentialUnreadable(DomainError):
+    """A provider's key cannot be decrypted: COSTSITE_CREDENTIAL_KEYS is not what sealed it."""
+
+    code = "provider_not_configured"
+
+
+def seal(*, key: str, owner: str, secrets: Sequence[str]) -> bytes:
+    """Encrypt a provider's key for its owner; the first of the site's keys encrypts."""
+    return _box(secrets).encrypt(f"{owner}\n{key}".encode())
+
+
+def unseal(*, sealed: bytes, owner: str, secrets: Sequence[str]) -> str:
+    """Decrypt a provider's key; an empty one stays empty.
+
+    :raises CredentialUnreadable: if no site key opens it, or it was sealed for another owner
+    """
+    if not sealed:
+        return ""
+    try:
+        sealed_for, _, key = _box(secrets).decrypt(sealed).decode().partition("\n")
+    except InvalidToken as error:
+        raise CredentialUnreadable from error
+    if sealed_for != owner:
+        raise CredentialUnreadable
+    return key
+
+
+def _box(secrets: Sequence[str]) -> MultiFernet:
+    return MultiFernet([Fernet(secret) for secret in secrets])
