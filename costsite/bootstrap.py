@@ -67,6 +67,17 @@ def ensure(argv: list[str]) -> None:
     os.execv(environment.python, [str(environment.python), *sys.orig_argv[1:]])
 
 
+def data_option(argv: list[str]) -> str | None:
+    """Give the folder that ``up --data`` names: the settings need it before Django reads options."""
+    if argv[1:2] == ["up"]:
+        for option, following in zip(argv, [*argv[1:], ""], strict=True):
+            if option == "--data" and following:
+                return following
+            if option.startswith("--data="):
+                return option.removeprefix("--data=")
+    return None
+
+
 class SetUpError(Exception):
     """A step of the set-up failed; the message says what to do."""
 
@@ -81,7 +92,12 @@ class Environment:
         # Present while an installation runs: found by a later start, it tells of a killed one.
         self.unfinished = folder / ".costsite-unfinished"
         # Once made for developers it stays so, or `up` after `test` would take their tools away.
-        self.dev = dev or self._stamped().startswith("dev ")
+        self.dev = dev or "dev" in (_text(self.stamp) + _text(self.unfinished)).split()
+
+    @property
+    def kind(self) -> str:
+        """Whom the environment is for."""
+        return "dev" if self.dev else "runtime"
 
     @property
     def lock(self) -> Path:
@@ -98,7 +114,7 @@ class Environment:
 
     def current(self) -> bool:
         """Tell whether the environment is whole and of today's lock."""
-        return self._stamped() == self._wanted() and self.python.exists()
+        return _text(self.stamp) == self._wanted() and self.python.exists()
 
     def make(self) -> None:
         """Make the environment or bring it up to date; one process at a time, the others wait."""
@@ -120,17 +136,11 @@ class Environment:
             self.unfinished.unlink()
             _say(f"ready after {time.monotonic() - began:.0f} s")
 
-    def _stamped(self) -> str:
-        try:
-            return self.stamp.read_text(encoding="utf-8")
-        except OSError:
-            return ""
-
     def _wanted(self) -> str:
         digest = hashlib.sha256(sys.version.encode())
-        for lock in {RUNTIME_LOCK, self.lock}:
+        for lock in (RUNTIME_LOCK, self.lock):
             digest.update(hashlib.sha256(lock.read_bytes()).digest())
-        return f"{'dev' if self.dev else 'runtime'} {digest.hexdigest()}"
+        return f"{self.kind} {digest.hexdigest()}"
 
     def _usable(self) -> bool:
         """Tell whether the environment runs and is of this Python."""
@@ -152,7 +162,7 @@ class Environment:
                 raise SetUpError(f"{self.folder} is no virtual environment; it is left as it is.")
             shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.unfinished.touch()
+        self.unfinished.write_text(self.kind, encoding="utf-8")
         base = getattr(sys, "_base_executable", sys.executable)
         # Debian keeps ensurepip in a package of its own; its absence is no reason to ask for root.
         flags = [] if importlib.util.find_spec("ensurepip") else ["--without-pip"]
@@ -160,7 +170,7 @@ class Environment:
             raise SetUpError("Python could not make a virtual environment (python -m venv failed).")
 
     def _install(self) -> None:
-        self.unfinished.touch()
+        self.unfinished.write_text(self.kind, encoding="utf-8")
         self.stamp.unlink(missing_ok=True)
         pip = self._pip()
         _say(f"installing {self.lock.name}")
@@ -241,6 +251,13 @@ def _run(
     return subprocess.run(
         command, stdout=sys.stderr if shown else output, stderr=output, env=environment, check=False
     ).returncode
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""
 
 
 def _version() -> str:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 
 from celery import Celery
+from kombu import Exchange, Queue
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "costsite.settings")
 
 app = Celery("costsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+if app.conf.broker_url.startswith("pgmq:"):
+    # The queue and its wake-up trigger are made by a migration. Left to itself, every process makes
+    # them again at its first message: changes of a table that others are reading at that moment.
+    app.conf.task_queues = [
+        Queue("celery", exchange=Exchange(""), routing_key="celery", no_declare=True)
+    ]
 
 # Seconds between two runs, by task name. A run that could not start in its slot is dropped: the
 # next one does the same work, and a backlog after a pause helps nobody.
@@ -18,7 +26,13 @@ SCHEDULE = {
     "budgets.tick": 60.0,
     "budgets.expire_overdue": 15.0,
 }
+# "Last run long ago" makes each task run at once after a start, not only when its slot has passed.
 app.conf.beat_schedule = {
-    name: {"task": name, "schedule": every_s, "options": {"expires": every_s}}
+    name: {
+        "task": name,
+        "schedule": every_s,
+        "last_run_at": datetime(2000, 1, 1, tzinfo=UTC),
+        "options": {"expires": every_s},
+    }
     for name, every_s in SCHEDULE.items()
 }

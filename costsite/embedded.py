@@ -37,6 +37,7 @@ OPTIONS = {
     "max_connections": "150",
     "io_method": "sync",
     "max_parallel_workers_per_gather": "0",
+    "max_logical_replication_workers": "0",
     "jit": "off",
     "synchronous_commit": "on",
     "timezone": "UTC",

@@ -108,11 +108,11 @@ TEMPLATES = [
     },
 ]
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("COSTSITE_STATIC_ROOT", COSTSITE_DATA / "static")
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Where `collectstatic` has run (a container image), files carry a hash in their name and are
 # compressed. Elsewhere they are served from where they lie, so that no step stands before `up`.
 COSTSITE_COLLECTED_STATIC = env.truth("COSTSITE_COLLECTED_STATIC", default=False)
+STATIC_ROOT = BASE_DIR / "staticfiles" if COSTSITE_COLLECTED_STATIC else None
 WHITENOISE_USE_FINDERS = not COSTSITE_COLLECTED_STATIC
 WHITENOISE_AUTOREFRESH = False
 STORAGES = {
@@ -244,7 +244,7 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 # --- Celery -------------------------------------------------------------------------------------
 
 _visibility_timeout_s = 300
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "pgmq://")
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "pgmq://postgresql")
 # The queue in our own PostgreSQL. Its defaults poll for seconds inside a transaction and thereby
 # block the first message of every other process: so wait 0, and be woken by NOTIFY instead.
 # `conn_string` is always given, else the library would read DATABASE_URL by its own rules.

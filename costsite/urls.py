@@ -10,3 +10,8 @@ urlpatterns = [
     path("", include("budgets.urls")),
     path("", include("tracking.urls")),
 ]
+
+handler400 = "costsite.error_pages.bad_request"
+handler403 = "costsite.error_pages.permission_denied"
+handler404 = "costsite.error_pages.not_found"
+handler500 = "costsite.error_pages.server_error"
