@@ -1,0 +1,41 @@
+-- The calls of a slice, newest first, from a place on. The page is cut before anything is joined.
+with page as materialized (
+  select id, request_id, admitted_at, kind, model, user_id, api_key_id, amount_usd
+  from budgets_journalentry
+  where organization_id = %(organization)s and seq = 0
+    and admitted_at >= %(starts_at)s and admitted_at < %(ends_at)s
+    and (%(user_id)s::bigint is null or user_id = %(user_id)s::bigint)
+    and (%(project)s::bigint is null or project_id = %(project)s::bigint)
+    and (%(api_key)s::bigint is null or api_key_id = %(api_key)s::bigint)
+    and (%(model)s::text is null or model = %(model)s::text)
+    and (%(before_at)s::timestamptz is null
+      or (admitted_at, id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
+  order by admitted_at desc, id desc
+  limit %(most)s
+)
+select p.request_id, p.id, p.admitted_at, p.kind, p.model,
+  p.user_id, coalesce(nullif(u.name, ''), u.email), p.api_key_id, k.name,
+  p.amount_usd + coalesce(later.amount_usd, 0), later.amount_usd is not null,
+  r.attempts, r.provider, r.outcome, r.status, r.input_tokens, r.cached_input_tokens,
+  r.output_tokens, r.duration_ms
+from page p
+join budgets_user u on u.id = p.user_id
+join budgets_apikey k on k.id = p.api_key_id
+cross join lateral (
+  select sum(j.amount_usd) as amount_usd
+  from budgets_journalentry j
+  where j.organization_id = %(organization)s and j.request_id = p.request_id and j.seq > 0
+) later
+cross join lateral (
+  -- Of several attempts the last says how the call ended; tokens and time are those of all.
+  select count(*) as attempts, (array_agg(c.provider order by c.attempt desc))[1] as provider,
+    (array_agg(c.outcome order by c.attempt desc))[1] as outcome,
+    (array_agg(c.status order by c.attempt desc))[1] as status,
+    coalesce(sum(c.input_tokens), 0)::bigint as input_tokens,
+    coalesce(sum(c.cached_input_tokens), 0)::bigint as cached_input_tokens,
+    coalesce(sum(c.output_tokens), 0)::bigint as output_tokens,
+    sum(c.duration_ms)::bigint as duration_ms
+  from tracking_costrecord c
+  where c.organization_id = %(organization)s and c.request_id = p.request_id
+) r
+order by p.admitted_at desc, p.id desc

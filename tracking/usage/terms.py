@@ -1,0 +1,186 @@
+"""What is asked about past use and what is answered. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from budgets.core.clock import Period
+from budgets.core.money import ZERO_USD, quantize_usd
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Whose calls are meant: a tenant's, and of these only what every given filter lets through."""
+
+    organization_id: int
+    user_id: int | None = None
+    project_id: int | None = None
+    api_key_id: int | None = None
+    model: str | None = None
+
+    def as_arguments(self) -> dict[str, int | str | None]:
+        """Write the slice as the arguments of the SQL files; None lets everything through."""
+        return {
+            "organization": self.organization_id,
+            "user_id": self.user_id,
+            "project": self.project_id,
+            "api_key": self.api_key_id,
+            "model": self.model,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """Whole days of a time zone, first and last included.
+
+    A day is what its date covers: it begins at the first instant that carries the date, so that
+    days of 23 and 25 hours leave no gap and no instant belongs to two. It is the rule by which
+    windows of budgets are told apart, too.
+    """
+
+    first_on: date
+    last_on: date
+    zone: ZoneInfo
+
+    @property
+    def count(self) -> int:
+        """How many days there are."""
+        return (self.last_on - self.first_on).days + 1
+
+    @property
+    def period(self) -> Period:
+        """The half-open span of time that the days cover."""
+        return Period(self._start(self.first_on), self._start(self.last_on + timedelta(days=1)))
+
+    @property
+    def starts(self) -> list[datetime]:
+        """The instant at which each day begins, in UTC, oldest first."""
+        return [self._start(day) for day in self]
+
+    def __iter__(self) -> Iterator[date]:
+        """Go through the dates, oldest first."""
+        return (self.first_on + timedelta(days=n) for n in range(self.count))
+
+    def _start(self, day: date) -> datetime:
+        # Where midnight exists twice, this is the first; where it does not, the day's first instant.
+        return datetime.combine(day, time.min, tzinfo=self.zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What some calls add up to. Cached input is part of the input, reasoning of the output."""
+
+    cost_usd: Decimal = ZERO_USD
+    calls: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def usd_per_call(self) -> Decimal | None:
+        """The mean cost of a call; None where there was none."""
+        return quantize_usd(self.cost_usd / self.calls) if self.calls else None
+
+
+@dataclass(frozen=True, slots=True)
+class DayFigures:
+    """One local day, and what each model cost on it, dearest first."""
+
+    on: date
+    figures: Figures
+    model_costs_usd: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """One model, by the name that calls were admitted under."""
+
+    model: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class UserFigures:
+    """One person, whether or not they are a member still."""
+
+    user_id: int
+    name: str
+    email: str
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """All figures of a slice over some days. Days, models and users each add up to the total.
+
+    ``days`` has every day, oldest first; models and users come dearest first.
+    """
+
+    total: Figures
+    days: tuple[DayFigures, ...]
+    models: tuple[ModelFigures, ...]
+    users: tuple[UserFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """Calls that are under way and the worst case that is held for them."""
+
+    calls: int
+    held_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a list of calls goes on: behind this call, which has been shown."""
+
+    admitted_at: datetime
+    entry_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call as a list shows it. ``cost_usd`` includes whatever was booked later.
+
+    What the records say is None or zero where none was written: a call whose server died has a
+    charge and no record.
+    """
+
+    request_id: UUID
+    entry_id: int
+    admitted_at: datetime
+    kind: str
+    model: str
+    user_id: int
+    user: str
+    api_key_id: int
+    api_key: str
+    cost_usd: Decimal
+    is_corrected: bool
+    attempts: int
+    provider: str | None
+    outcome: str | None
+    status: int | None
+    input_tokens: int
+    cached_input_tokens: int
+    output_tokens: int
+    duration_ms: int | None
+
+    @property
+    def is_unconfirmed(self) -> bool:
+        """Whether the charge is an estimate that nothing has confirmed or corrected yet."""
+        return self.kind == "estimate" and not self.is_corrected
+
+
+@dataclass(frozen=True, slots=True)
+class CallsPage:
+    """Some calls, newest first, and where older ones begin; None when these were the last."""
+
+    calls: tuple[Call, ...]
+    older: Place | None
