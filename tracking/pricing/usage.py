@@ -80,8 +80,8 @@ class Usage:
     def reconciled(cls, counts: Mapping[str, Any]) -> Self:
         """Read a report that contradicts itself at its dearest: totals grow to hold their parts.
 
-        Counts that are negative or no integers are taken as zero, absurd ones as MOST_UNITS, and
-        unknown names are ignored.
+        Counts that are negative or no integers are taken as zero, absurd ones as a quarter of
+        MOST_UNITS, so that no total exceeds it, and unknown names are ignored.
         Meant for settling after UsageContradiction: a call that happened is always booked.
         """
         read = {name: _count(counts.get(name, 0)) for name in COUNTS}
@@ -133,7 +133,7 @@ COUNTS = tuple(known.name for known in fields(Usage) if known.name != "search_co
 
 
 def _count(reported: object) -> int:
-    return min(reported, MOST_UNITS) if type(reported) is int and reported > 0 else 0
+    return min(reported, MOST_UNITS // 4) if type(reported) is int and reported > 0 else 0
 
 
 def _sum(counts: Mapping[str, int], names: tuple[str, ...]) -> int:

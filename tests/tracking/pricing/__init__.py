@@ -1,0 +1,1 @@
+"""Tests of the catalogue, its prices and the arithmetic."""
