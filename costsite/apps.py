@@ -11,3 +11,9 @@ class CostsiteConfig(AppConfig):
     name = "costsite"
     verbose_name = "Site"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from costsite import checks
+
+        assert checks.ALWAYS

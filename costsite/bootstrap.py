@@ -44,27 +44,28 @@ def ensure(argv: list[str]) -> None:
     """
     if os.environ.get("COSTSITE_BOOTSTRAP", "").lower() == "off":
         return
-    if sys.version_info < OLDEST:
-        sys.exit(f"costsite needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {_version()}.")
-    if os.name == "nt":
-        sys.exit("costsite runs on Linux and macOS; on Windows use WSL or the container image.")
+    _refuse_strangers()
     environment = Environment(
         folder=Path(os.environ.get("COSTSITE_VENV") or ROOT / ".venv").expanduser().absolute(),
         dev=len(argv) > 1 and argv[1] in DEV_COMMANDS,
     )
-    if environment.managed_elsewhere():
+    if environment.managed_elsewhere() or (environment.current() and environment.inside()):
         return
-    if not environment.current():
-        try:
-            environment.make()
-        except SetUpError as error:
-            sys.exit(f"costsite: {error}")
-        except OSError as error:
-            sys.exit(f"costsite: cannot write {environment.folder}: {error}. Set COSTSITE_VENV.")
-    elif environment.inside():
-        return
+    try:
+        environment.make()
+    except SetUpError as error:
+        sys.exit(f"costsite: {error}")
+    except OSError as error:
+        sys.exit(f"costsite: {environment.folder} cannot be written: {error}. Set COSTSITE_VENV.")
     sys.stdout.flush()
     os.execv(environment.python, [str(environment.python), *sys.orig_argv[1:]])
+
+
+def _refuse_strangers() -> None:
+    if sys.version_info < OLDEST:
+        sys.exit(f"costsite needs Python {OLDEST[0]}.{OLDEST[1]} or newer; this is {_version()}.")
+    if os.name == "nt":
+        sys.exit("costsite runs on Linux and macOS; on Windows use WSL or the container image.")
 
 
 def data_option(argv: list[str]) -> str | None:
@@ -118,6 +119,8 @@ class Environment:
 
     def make(self) -> None:
         """Make the environment or bring it up to date; one process at a time, the others wait."""
+        if self.current():
+            return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self.folder.with_name(self.folder.name + ".lock")):
             if self.current():
@@ -224,7 +227,7 @@ def _alone(lock: Path) -> Iterator[None]:
 def _pinned_uv() -> str:
     """Take uv's pin and hashes from the developer's lock, the one place that names its version."""
     text = DEV_LOCK.read_text(encoding="utf-8")
-    found = re.search(r"^uv==(?:.*\\\n)*.*\n", text, re.M)
+    found = re.search(r"^uv==(?:.*\\\n)*.*\n", text, re.MULTILINE)
     if found is None:
         raise SetUpError(f"{DEV_LOCK.name} does not pin uv.")
     return found.group()

@@ -16,10 +16,13 @@ import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from costsite import placement
 from costsite.processes import alive, command_of, exclusive, identity_of, spawn
+
+if TYPE_CHECKING:
+    from psycopg import Connection
 
 USER = "costsite"
 DATABASE = "costsite"
@@ -166,11 +169,11 @@ class Postgres:
         half.mkdir(mode=0o700)
         if placed.account:
             os.chown(half, placed.account.pw_uid, placed.account.pw_gid)
-        command = [placed.binaries / "initdb", "-D", half, "-U", USER, "--auth=trust"]
+        command = [str(placed.binaries / "initdb"), "-D", str(half), "-U", USER, "--auth=trust"]
         command += ["--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"]
         command += ["--no-sync"] if self.throwaway else []
         done = subprocess.run(
-            [str(part) for part in command],
+            command,
             cwd="/",
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -201,7 +204,8 @@ class Postgres:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES_MAX:
             self.log.replace(self.log.with_suffix(".log.1"))
         options = OPTIONS | (THROWAWAY if self.throwaway else {}) | self.options
-        command = [placed.binaries / "postgres", "-D", placed.cluster, "-k", placed.sockets]
+        command = [str(placed.binaries / "postgres"), "-D", str(placed.cluster)]
+        command += ["-k", str(placed.sockets)]
         for name, value in options.items():
             command += ["-c", f"{name}={value}"]
         with self.log.open("ab") as log:
@@ -217,16 +221,14 @@ class Postgres:
         """Wait until the server answers and has our database; False when its process ends first."""
         import psycopg
 
+        address = psycopg.conninfo.make_conninfo(**self.address | {"dbname": "postgres"})
         while time.monotonic() < deadline:
             if self._child is not None and self._child.poll() is not None:
                 time.sleep(0.1)
                 return False
             try:
-                with psycopg.connect(**self.address | {"dbname": "postgres"}, autocommit=True) as session:
-                    if not session.execute(
-                        "SELECT FROM pg_database WHERE datname = %s", [DATABASE]
-                    ).rowcount:
-                        session.execute(f"CREATE DATABASE {DATABASE}")
+                with psycopg.connect(address, autocommit=True) as session:
+                    _make_database(session)
                 return True
             except psycopg.OperationalError:
                 if self._child is None and self.pid() is None:
@@ -294,6 +296,12 @@ def _disarm_pid_file(cluster: Path) -> None:
         return
     _, newline, rest = note.read_text().partition("\n")
     note.write_text(f"{os.getpid()}{newline}{rest}")
+
+
+def _make_database(session: Connection[Any]) -> None:
+    found = session.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
+    if found.rowcount == 0:
+        session.execute(f"CREATE DATABASE {DATABASE}")
 
 
 def _environment() -> dict[str, str]:

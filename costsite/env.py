@@ -129,9 +129,13 @@ def postgres(name: str) -> dict[str, str]:
     from psycopg.conninfo import conninfo_to_dict
 
     if not value.startswith(("postgres://", "postgresql://")):
-        raise ImproperlyConfigured(f"{name} must begin with postgresql:// (nothing else is spoken).")
+        raise ImproperlyConfigured(
+            f"{name} must begin with postgresql:// (nothing else is spoken)."
+        )
     try:
-        known = {key: str(part) for key, part in conninfo_to_dict(value).items() if part is not None}
+        known = {
+            key: str(part) for key, part in conninfo_to_dict(value).items() if part is not None
+        }
     except Error as error:
         raise ImproperlyConfigured(f"{name} is not a PostgreSQL address: {error}") from error
     if not known.get("dbname"):
@@ -160,7 +164,8 @@ def email(name: str, default: str) -> dict[str, Any]:
         "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
         "EMAIL_USE_SSL": parts.scheme == "smtp+ssl",
         "EMAIL_HOST": parts.hostname or "localhost",
-        "EMAIL_PORT": _port(name, parts) or {"smtp+tls": 587, "smtp+ssl": 465}.get(parts.scheme, 25),
+        "EMAIL_PORT": _port(name, parts)
+        or {"smtp+tls": 587, "smtp+ssl": 465}.get(parts.scheme, 25),
         "EMAIL_HOST_USER": unquote(parts.username or ""),
         "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
     }

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import logging
 import os
 import pwd
 import shutil
 import stat
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from costsite.processes import identity_of
+
+logger = logging.getLogger(__name__)
 
 SERVER_ACCOUNT = "nobody"
 # PostgreSQL's socket is <folder>/.s.PGSQL.5432; 107 bytes is Linux's limit, 103 that of macOS.
@@ -62,7 +64,7 @@ def home_of(data: Path) -> Path:
     """
     inside = data / "postgres"
     if inside.is_symlink():
-        return Path(os.readlink(inside))
+        return inside.readlink()
     if inside.is_dir() or server_account() is None or _open_to_others(data):
         return inside
     return _elsewhere(data)
@@ -152,7 +154,7 @@ def _link(link: Path, home: Path) -> None:
         # deleted behind anyone's back.
         kept = home.with_name(f"{home.name}.{time.strftime('%Y%m%dT%H%M%S')}")
         home.rename(kept)
-        print(f"An earlier database of {link.parent} is kept in {kept}.", file=sys.stderr)
+        logger.warning("An earlier database of %s is kept in %s.", link.parent, kept)
     _passable_folder(home.parent)
     _passable_folder(home)
     link.symlink_to(home)

@@ -49,13 +49,13 @@ def command_of(pid: int) -> str:
         raw = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         shown = subprocess.run(
-            ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+            ["/bin/ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
         )
         return shown.stdout.strip()
     return raw.replace(b"\0", b" ").decode(errors="replace").strip()
 
 
-def spawn(  # noqa: PLR0913  each is one fact about the child
+def spawn(
     command: Sequence[str | Path],
     *,
     output: IO[bytes] | int,
@@ -77,7 +77,7 @@ def spawn(  # noqa: PLR0913  each is one fact about the child
         env=dict(environment),
         cwd=folder,
         start_new_session=True,
-        preexec_fn=_tied_to_parent(last_signal) if last_signal else None,
+        preexec_fn=_tied_to_parent(last_signal) if last_signal else None,  # noqa: PLW1509  see above
         **identity_of(account),
     )
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from django.core.management import get_commands, load_command_class
+from django.core.management import call_command, get_commands, load_command_class
 
 FILE = "quickstart.json"
 
@@ -28,6 +28,7 @@ def prepare(data: Path, *, url: str, demo: bool) -> tuple[Facts, bool]:
         facts = _seed()
         fresh = bool(facts)
     else:
+        call_command("prepare_site")
         return {}, False
     if facts and facts.get("url") != url:
         facts = {"url": url} | {name: value for name, value in facts.items() if name != "url"}
@@ -35,7 +36,9 @@ def prepare(data: Path, *, url: str, demo: bool) -> tuple[Facts, bool]:
     return facts, fresh
 
 
-def announce(say: Callable[[str], None], *, data: Path, url: str, facts: Facts, fresh: bool) -> None:
+def announce(
+    say: Callable[[str], None], *, data: Path, url: str, facts: Facts, fresh: bool
+) -> None:
     """Say where to go and what to type; the password only when it is new."""
     say("")
     say(f"  costsite     {url}")

@@ -27,7 +27,9 @@ def read_or_make(path: Path) -> dict[str, str]:
             f"{path} belongs to another user. Start as that user, or give COSTSITE_DATA a new folder."
         ) from error
     except ValueError as error:
-        raise ImproperlyConfigured(f"{path} is not whole: {error}. Restore it from a backup.") from error
+        raise ImproperlyConfigured(
+            f"{path} is not whole: {error}. Restore it from a backup."
+        ) from error
     missing = [name for name in NAMES if not isinstance(found, dict) or not found.get(name)]
     if missing:
         raise ImproperlyConfigured(f"{path} lacks {', '.join(missing)}. Restore it from a backup.")

@@ -151,9 +151,7 @@ DATABASES = {
             for key, value in COSTSITE_POSTGRES.items()
             if key not in {"dbname", "user", "password", "host", "port"}
         }
-        | (
-            {"pool": {"min_size": 1, "max_size": _pool_size, "timeout": 10}} if _pool_size else {}
-        ),
+        | ({"pool": {"min_size": 1, "max_size": _pool_size, "timeout": 10}} if _pool_size else {}),
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -226,6 +224,20 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 COSTSITE_MAX_BODY_BYTES = env.whole("COSTSITE_MAX_BODY_BYTES", 20_000_000, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = COSTSITE_MAX_BODY_BYTES
 
+# --- Gateway ------------------------------------------------------------------------------------
+
+# The longest a provider may take for a call, in seconds. A hold outlives it by a minute.
+COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
+# How long a stream is read on, in seconds, after its client has left, to learn its true usage.
+COSTSITE_DRAIN_S = env.whole("COSTSITE_DRAIN_S", 30)
+
+# --- Gateway ------------------------------------------------------------------------------------
+
+# A provider that has not answered for so long is given up, and the call is charged as an estimate.
+COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
+# A client left in mid-stream: so long the provider is still read, to learn what the call cost.
+COSTSITE_DRAIN_S = env.whole("COSTSITE_DRAIN_S", 30)
+
 # --- Mail ---------------------------------------------------------------------------------------
 
 _email = env.email("EMAIL_URL", "console:" if COSTSITE_EMBEDDED else "smtp://localhost:25")
@@ -297,5 +309,8 @@ LOGGING = {
         # Django's own handlers mail admins and print twice; ours is the root's.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "propagate": True},
+        # A line for every task that comes and goes would bury the ones that fail.
+        "celery.beat": {"level": "WARNING"},
+        "celery.worker.strategy": {"level": "WARNING"},
     },
 }

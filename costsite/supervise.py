@@ -108,19 +108,19 @@ class Supervisor:
 
 def services(*, host: str, port: int, workers: int, trust_proxy: bool) -> tuple[Service, ...]:
     """Say what runs beside PostgreSQL, in the order of starting."""
-    # Embedded, root's processes are root's own choice; the worker need not say so at every start.
+    # Running as root is its owner's choice; the worker need not say so at every start.
     quiet = "-Wignore:You're running the worker with superuser privileges"
-    celery = (sys.executable, quiet, "-m", "celery", "--app=costsite", "--quiet", "worker", "--beat")
-    celery += ("--pool=threads", "--concurrency=4", "--scheduler=celery.beat:Scheduler")
-    celery += ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=INFO")
-    uvicorn = (sys.executable, "-m", "uvicorn", "costsite.asgi:application", "--lifespan=on")
-    uvicorn += (f"--host={host}", f"--port={port}", f"--workers={workers}", "--ws=none")
-    uvicorn += ("--loop=uvloop", "--http=httptools", "--no-access-log", "--no-server-header")
-    uvicorn += ("--timeout-keep-alive=65", "--timeout-graceful-shutdown=10")
-    uvicorn += ("--proxy-headers" if trust_proxy else "--no-proxy-headers",)
+    worker = [sys.executable, quiet, "-m", "celery", "--app=costsite", "--quiet", "worker"]
+    worker += ["--beat", "--scheduler=celery.beat:Scheduler", "--pool=threads", "--concurrency=4"]
+    worker += ["--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel=INFO"]
+    web = [sys.executable, "-m", "uvicorn", "costsite.asgi:application", "--lifespan=on"]
+    web += [f"--host={host}", f"--port={port}", f"--workers={workers}", "--ws=none"]
+    web += ["--loop=uvloop", "--http=httptools", "--no-access-log", "--no-server-header"]
+    web += ["--timeout-keep-alive=65", "--timeout-graceful-shutdown=10"]
+    web += ["--proxy-headers" if trust_proxy else "--no-proxy-headers"]
     return (
-        Service("worker", celery, patience_s=10),
-        Service("web", uvicorn, patience_s=15),
+        Service("worker", tuple(worker), patience_s=10),
+        Service("web", tuple(web), patience_s=15),
     )
 
 

@@ -110,9 +110,10 @@ def _serve(supervisor: Supervisor, *, options: Options, url: str, port: int) -> 
         supervisor.postgres.start(die_with_parent=True)
     say("Bringing the database up to date")
     call_command("migrate", verbosity=0)
+    call_command("prepare_site")
     facts, fresh = quickstart.prepare(supervisor.data, url=url, demo=options.demo)
     connection.close()
-    connection.close_pool()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's, which the stubs do not see
     say("Starting the worker and the web server")
     for service in services(
         host=options.host,

@@ -5,7 +5,12 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import include, path
 
+from budgets.health import views as health
+from tracking.gateway.providers import unloaded_reason
+
 urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, {"checks": (unloaded_reason,)}, name="readyz"),
     path("admin/", admin.site.urls),
     path("", include("budgets.urls")),
     path("", include("tracking.urls")),

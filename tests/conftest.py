@@ -42,7 +42,9 @@ def _start_server() -> Postgres:
 
 if not WORKER:
     _server = _start_server()
-    for name in [name for name in os.environ if name.startswith(("COSTSITE_", "CELERY_", "EMAIL_"))]:
+    for name in [
+        name for name in os.environ if name.startswith(("COSTSITE_", "CELERY_", "EMAIL_"))
+    ]:
         del os.environ[name]
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "costsite.settings",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from asgiref.typing import ASGIReceiveCallable, ASGIReceiveEvent, HTTPScope
-
 from budgets.core.errors import DomainError
+from costsite.edges.protocol import Message, Receive, Scope
 
 
 class BodyTooLarge(DomainError):
@@ -13,9 +12,7 @@ class BodyTooLarge(DomainError):
     code = "request_too_large"
 
 
-def limited(
-    receive: ASGIReceiveCallable, *, scope: HTTPScope, limit: int
-) -> ASGIReceiveCallable:
+def limited(receive: Receive, *, scope: Scope, limit: int) -> Receive:
     """Wrap ``receive`` so that it raises BodyTooLarge at the first byte over the limit.
 
     A length that the client declares is believed when it is too large: then nothing is read at all.
@@ -24,7 +21,7 @@ def limited(
     is_declared_too_large = declared.isdigit() and int(declared) > limit
     received = 0
 
-    async def receive_within_limit() -> ASGIReceiveEvent:
+    async def receive_within_limit() -> Message:
         nonlocal received
         if is_declared_too_large:
             raise BodyTooLarge(limit_bytes=limit)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
 
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
-from django.core.handlers.asgi import ASGIHandler, ASGIRequest, get_script_prefix
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.exception import convert_exception_to_response
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix, set_urlconf
+
+from costsite.edges.protocol import Receive, Scope, Send
 
 # A quick answer is finished before anyone could see its client leave; only longer ones are watched.
 UNWATCHED_S = 0.02
@@ -26,7 +29,8 @@ class BareHandler(ASGIHandler):
         self._view_middleware: list[Any] = []
         self._template_response_middleware: list[Any] = []
         self._exception_middleware: list[Any] = []
-        self._middleware_chain = convert_exception_to_response(self._get_response_async)
+        answer = self._get_response_async  # type: ignore[attr-defined]  # the stubs do not know it
+        self._middleware_chain: Any = convert_exception_to_response(answer)
 
 
 class LeanHandler(BareHandler):
@@ -37,15 +41,11 @@ class LeanHandler(BareHandler):
     second task. Here is nothing to look after, and the listening begins only for what takes longer.
     """
 
-    async def __call__(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await self.handle(scope, receive, send)
 
-    async def handle(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; when the client leaves first, cancel whatever is being done for it."""
         body = await _whole_body(receive)
         if body is None:
@@ -54,7 +54,8 @@ class LeanHandler(BareHandler):
         async with Attendance(receive):
             request, refusal = self.create_request(scope, BytesIO(body))
             response = refusal if request is None else await self.run_get_response(request)
-            if not response.streaming and not response.has_header("Content-Length"):
+            assert response is not None
+            if isinstance(response, HttpResponse) and "Content-Length" not in response:
                 response["Content-Length"] = str(len(response.content))
             try:
                 await self.send_response(response, send)
@@ -64,8 +65,8 @@ class LeanHandler(BareHandler):
     async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
         """Give the view's answer. Unlike Django's, 4xx are not logged: each would cost a thread."""
         set_urlconf(settings.ROOT_URLCONF)
-        response = await self._middleware_chain(request)
-        response._resource_closers.append(request.close)
+        response: HttpResponseBase = await self._middleware_chain(request)
+        _closers(response).append(request.close)
         return response
 
 
@@ -75,7 +76,7 @@ class Attendance:
     Any other cancellation passes through, so a server that stops is not taken for a client.
     """
 
-    def __init__(self, receive: ASGIReceiveCallable) -> None:
+    def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._has_left = False
         self._listener: asyncio.Task[None] | None = None
@@ -115,7 +116,7 @@ class Attendance:
         self._task.cancel("the client has left")
 
 
-async def _whole_body(receive: ASGIReceiveCallable) -> bytes | None:
+async def _whole_body(receive: Receive) -> bytes | None:
     """Read the body into memory; None when the client leaves before it is whole."""
     parts = []
     while True:
@@ -129,8 +130,11 @@ async def _whole_body(receive: ASGIReceiveCallable) -> bytes | None:
 
 def _close(response: HttpResponseBase) -> None:
     """Close what the response holds. Its own close() would also announce the request's end."""
-    for closer in response._resource_closers:
+    for closer in _closers(response):
         closer()
     response.closed = True
 
 
+def _closers(response: HttpResponseBase) -> list[Callable[[], None]]:
+    closers: list[Callable[[], None]] = response._resource_closers  # type: ignore[attr-defined]  # noqa: SLF001
+    return closers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable
+from costsite.edges.protocol import Receive, Send
 
 logger = logging.getLogger(__name__)
 
@@ -14,10 +14,12 @@ Hook = Callable[[], Awaitable[None]]
 
 def hooks() -> tuple[Sequence[Hook], Sequence[Hook]]:
     """Give what to await at the start, in order, and what at the end."""
-    return (), ()
+    from tracking.gateway import runtime
+
+    return (runtime.start_runtime,), (runtime.stop_runtime,)
 
 
-async def live(receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+async def live(receive: Receive, send: Send) -> None:
     """Follow the server's lifespan protocol; a start that fails makes the server exit.
 
     Every end hook runs, even when one before it has failed.

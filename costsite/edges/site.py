@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import orjson
-from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
@@ -11,6 +10,7 @@ from budgets.http.errors import answer_of, error_body
 from costsite.edges import lifespan
 from costsite.edges.body import BodyTooLarge, limited
 from costsite.edges.handlers import BareHandler, LeanHandler
+from costsite.edges.protocol import Receive, Scope, Send
 from costsite.edges.static import StaticFiles
 
 PROBES = frozenset({"/healthz", "/readyz"})
@@ -25,9 +25,7 @@ class Site:
         self._probes = BareHandler()
         self._pages = ASGIHandler()
 
-    async def __call__(
-        self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of the server: a request, or the process's own life."""
         if scope["type"] == "lifespan":
             await lifespan.live(receive, send)
@@ -36,9 +34,7 @@ class Site:
         else:
             raise ValueError(f"{scope['type']} connections are not served.")
 
-    async def _answer(
-        self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable
-    ) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] in {"GET", "HEAD"} and self._static.has(scope["path"]):
             await self._static.answer(scope, send)
             return
@@ -54,7 +50,7 @@ class Site:
         return self._probes if path in PROBES else self._pages
 
 
-async def _refuse(error: BodyTooLarge, send: ASGISendCallable) -> None:
+async def _refuse(error: BodyTooLarge, send: Send) -> None:
     body = orjson.dumps(error_body(error))
     await send(
         {

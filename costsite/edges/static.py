@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 from wsgiref.headers import Headers
 
-from asgiref.typing import ASGISendCallable, HTTPScope
 from django.http import HttpRequest, HttpResponse
 from whitenoise.middleware import WhiteNoiseMiddleware
+
+from costsite.edges.protocol import Scope, Send
 
 CHUNK_BYTES = 65_536
 
@@ -23,7 +24,7 @@ class StaticFiles:
         """Tell whether there is a file at this address."""
         return path in self._files.files
 
-    async def answer(self, scope: HTTPScope, send: ASGISendCallable) -> None:
+    async def answer(self, scope: Scope, send: Send) -> None:
         """Send the file, or a part of it, or "not modified"."""
         found = self._files.files[scope["path"]]
         response = found.get_response(scope["method"], _as_wsgi(scope))
@@ -43,7 +44,7 @@ class StaticFiles:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def _as_wsgi(scope: HTTPScope) -> dict[str, Any]:
+def _as_wsgi(scope: Scope) -> dict[str, Any]:
     """Write the headers the way in which the library reads them."""
     return {
         f"HTTP_{name.decode('latin-1').upper().replace('-', '_')}": value.decode("latin-1")

@@ -30,5 +30,5 @@ class Migration(migrations.Migration):
     """The version of the script is that of the pinned library; a newer one needs its own migration."""
 
     initial = True
-    dependencies: list[tuple[str, str]] = []
+    dependencies = ()
     operations = [migrations.RunPython(install, migrations.RunPython.noop)]
