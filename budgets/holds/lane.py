@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 BARE_STATEMENT = (
     "select op, request_id, code, amount_usd, budget"
-    " from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb)"
+    " from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb, %(now)s::timestamptz)"
 )
 _MOST_IN_A_BATCH = 256
 _MOST_WAITING = 8192
@@ -185,7 +185,8 @@ class Lane:
                 application_name="costsite-lane",
                 plan_cache_mode="force_generic_plan",
             )
-        arguments: dict[str, str] = {
+        arguments: dict[str, str | None] = {
+            "now": None,
             "holds": to_json([o.asked.as_json() for o in batch if isinstance(o.asked, HoldRequest)]),
             "settles": to_json([o.asked.as_json() for o in batch if isinstance(o.asked, Settlement)]),
         }

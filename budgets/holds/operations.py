@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
+from budgets.limits.models import Budget
 from budgets.plans.models import Plan
-from budgets.tenancy.models import Organization
+from budgets.tenancy.models import Membership, Organization
 
 
 def step(
@@ -63,12 +65,36 @@ def expire(*, most: int = 100, now: datetime | None = None) -> int:
     return most
 
 
+def put_budget(*, budget: Budget, now: datetime | None = None) -> None:
+    """Save a new or changed budget; what was spent in its open window counts in it at once.
+
+    A changed limit takes effect at the next hold.
+
+    :raises ValidationError: if a field is not valid
+    """
+    budget.full_clean()
+    with transaction.atomic():
+        budget.save()
+        for organization in _organizations_under(budget):
+            open_balances(organization=organization, now=now)
+
+
 def change_plan(*, organization: Organization, plan: Plan, now: datetime | None = None) -> None:
     """Put an organization on another plan; what was spent in the open windows counts there too."""
     with transaction.atomic():
         Organization.objects.filter(pk=organization.pk).update(plan=plan)
         open_balances(organization=organization, now=now)
     organization.plan = plan
+
+
+def change_member_plan(
+    *, membership: Membership, plan: Plan | None, now: datetime | None = None
+) -> None:
+    """Give a member a plan of their own, or None for the organization's, as change_plan() does."""
+    with transaction.atomic():
+        Membership.objects.filter(pk=membership.pk).update(plan=plan)
+        open_balances(organization=membership.organization, now=now)
+    membership.plan = plan
 
 
 def open_balances(*, organization: Organization, now: datetime | None = None) -> int:
@@ -79,6 +105,14 @@ def open_balances(*, organization: Organization, now: datetime | None = None) ->
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select budgets_open_balances(%s, %s)", [organization.pk, now])
         return int(cursor.fetchone()[0])
+
+
+def _organizations_under(budget: Budget) -> QuerySet[Organization]:
+    """Find whom a budget applies to, in the order in which every writer locks them."""
+    if budget.organization_id is not None:
+        return Organization.objects.filter(pk=budget.organization_id)
+    on_plan = Q(plan=budget.plan_id) | Q(memberships__plan=budget.plan_id)
+    return Organization.objects.filter(on_plan).distinct().order_by("pk")
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:

@@ -8,6 +8,7 @@ attempt is one attempt, and accounting is done where the answer is.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -75,6 +76,10 @@ def load() -> Any:
 
             from tracking.gateway.demo import demo_handler
 
+            for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+                # It logs every call at INFO, through a handler of its own beside the site's.
+                logging.getLogger(name).setLevel(logging.WARNING)
+                logging.getLogger(name).handlers.clear()
             litellm.disable_hf_tokenizer_download = True
             litellm.disable_streaming_logging = True
             litellm.turn_off_message_logging = True
@@ -88,6 +93,11 @@ def load() -> Any:
 def is_loaded() -> bool:
     """Tell whether the first call would go out at once."""
     return _loaded is not None
+
+
+def unloaded_reason() -> str | None:
+    """Say, for the readiness probe, that the library is still being loaded; None once it is."""
+    return None if is_loaded() else "gateway: the provider library is being loaded"
 
 
 async def complete(call: ProviderCall) -> dict[str, Any]:

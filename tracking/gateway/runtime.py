@@ -90,6 +90,11 @@ async def runtime() -> Runtime:
     return found
 
 
+async def start_runtime() -> None:
+    """Make the running loop's runtime before its first call."""
+    await runtime()
+
+
 async def stop_runtime() -> None:
     """Stop the running loop's runtime, if it has one."""
     found = _runtimes.pop(asyncio.get_running_loop(), None)

@@ -250,7 +250,7 @@ def parse_chat_completion(body: bytes) -> ChatCompletionRequest:
 def _refusal(error: ValidationError, body: dict[str, Any]) -> DomainError:
     """Tell the first thing that is wrong, by its place in the body."""
     problems = error.errors(include_url=False, include_input=False)
-    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    problem = min(problems, key=_rank)
     kind, place = problem["type"], _place(problem["loc"], body)
     if kind == "extra_forbidden":
         return UnknownParameter(f"Unknown parameter: {place}. Remove it.", param=place)
@@ -263,6 +263,14 @@ def _refusal(error: ValidationError, body: dict[str, Any]) -> DomainError:
     if kind.endswith("_type") or kind in ("literal_error", "int_from_float"):
         return InvalidType(text, param=place)
     return ValueOutOfRange(text, param=place)
+
+
+def _rank(problem: Any) -> int:
+    """Order problems: a kind that is not supported explains the parameters that came with it."""
+    kind, last = problem["type"], problem["loc"][-1]
+    if kind == "literal_error" and last == "type":
+        return 0
+    return 1 if kind == "extra_forbidden" else 2
 
 
 def _place(location: tuple[int | str, ...], body: Any) -> str:

@@ -2,7 +2,7 @@
 -- A record is written only with the verdict that books its amount, so that a repeated step
 -- cannot write it again.
 with verdict as materialized (
-  select * from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb)
+  select * from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb, %(now)s::timestamptz)
 ), recorded as (
   insert into tracking_costrecord (
     organization_id, request_id, attempt, endpoint, provider, asked_model, model, price_id,

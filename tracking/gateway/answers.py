@@ -1,0 +1,119 @@
+"""What the gateway says of models, keys and costs, as JSON-ready values."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from budgets.core.money import usd_text
+from budgets.core.sql import read_sql
+from budgets.limits.queries import Standing, standing_of_row, standings_statement
+from budgets.tenancy.callers import Caller, Reader
+from tracking.pricing.book import PriceBook, PricedModel
+
+
+def with_cost(body: dict[str, Any], *, cost_usd: Decimal) -> dict[str, Any]:
+    """Add ``usage.cost`` to a completion: USD as text with 12 places."""
+    return {**body, "usage": {**body.get("usage", {}), "cost": usd_text(cost_usd)}}
+
+
+def model_list(
+    *, book: PriceBook, caller: Caller, providers: frozenset[str], now: datetime
+) -> dict[str, Any]:
+    """List the chat models that a caller may call and that a configured provider serves."""
+    return {
+        "object": "list",
+        "data": [
+            model_told(model)
+            for model in book.priced_at(now)
+            if model.mode == "chat" and model.provider in providers and caller.may_call(model.name)
+        ],
+    }
+
+
+def model_told(model: PricedModel) -> dict[str, Any]:
+    """Tell one model; rates are USD per single token, as text."""
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": 0,
+        "owned_by": model.provider,
+        "context_window": model.context_window,
+        "max_output_tokens": model.max_output_tokens,
+        "capabilities": list(model.capabilities),
+        "pricing": {"version": model.price_version, **model.rates.as_json()["per_unit"]},
+    }
+
+
+async def key_told(*, reader: Reader, caller: Caller, now: datetime) -> dict[str, Any]:
+    """Tell a key's budgets and usage; the top level is the dollar budget that has least left."""
+    rows = await reader.rows(
+        standings_statement(),
+        {
+            "organization": caller.organization_id,
+            "user_id": caller.user_id,
+            "project": caller.project_id,
+            "api_key": caller.api_key_id,
+            "now": now,
+        },
+    )
+    standings = [standing_of_row(row) for row in rows]
+    ((today, week, month),) = await reader.rows(
+        read_sql("tracking.gateway", "key_usage"),
+        {
+            "organization": caller.organization_id,
+            "api_key": caller.api_key_id,
+            "zone": str(caller.zone),
+            "now": now,
+        },
+    )
+    told = [_standing_told(standing, caller) for standing in standings]
+    tightest = next((t for s, t in zip(standings, told, strict=True) if s.unit == "usd" and s.blocks), None)
+    limits = {name: tightest[name] if tightest else None for name in _TOP_LEVEL}
+    return {
+        "object": "key",
+        "name": caller.api_key,
+        "organization": caller.organization,
+        "plan": caller.plan,
+        **limits,
+        "budgets": told,
+        "usage": {
+            "today_usd": usd_text(today),
+            "week_usd": usd_text(week),
+            "month_usd": usd_text(month),
+        },
+        "time_zone": str(caller.zone),
+    }
+
+
+_TOP_LEVEL = ("limit_usd", "spent_usd", "held_usd", "left_usd", "resets_at")
+
+
+def header_text(text: str) -> str:
+    """Write a text as a header can carry it: printable ASCII, whatever a name may contain."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text)
+
+
+def _standing_told(standing: Standing, caller: Caller) -> dict[str, Any]:
+    ends_at = standing.resets_at(zone=caller.zone)
+    amounts = {
+        "limit": standing.limit,
+        "spent": standing.spent,
+        "held": standing.held,
+        "left": standing.left,
+    }
+    is_money = standing.unit == "usd"
+    return {
+        "name": standing.name,
+        "unit": standing.unit,
+        "window": standing.window,
+        "enforcement": "block" if standing.blocks else "warn",
+        "models": standing.model_pattern or None,
+        "subject": standing.subject or None,
+        **{
+            f"{name}_usd" if is_money else name: usd_text(amount) if is_money else int(amount)
+            for name, amount in amounts.items()
+        },
+        "resets_at": ends_at.strftime("%Y-%m-%dT%H:%M:%SZ") if ends_at else None,
+    }

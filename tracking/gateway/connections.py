@@ -1,0 +1,83 @@
+"""Connect the site, or one organization, to providers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.conf import settings
+from django.db import transaction
+
+from budgets.tenancy.models import Organization
+from tracking.gateway.models import Provider
+from tracking.gateway.routes import owner_text
+from tracking.gateway.sealing import seal
+from tracking.pricing.models import CatalogModel
+from tracking.pricing.operations import import_catalog
+
+# The environment variables that hold a provider's key by custom, and the catalogue's name for it.
+CUSTOMARY_KEYS = {
+    "OPENAI_API_KEY": "openai",
+    "ANTHROPIC_API_KEY": "anthropic",
+    "GEMINI_API_KEY": "gemini",
+    "MISTRAL_API_KEY": "mistral",
+    "GROQ_API_KEY": "groq",
+    "DEEPSEEK_API_KEY": "deepseek",
+    "XAI_API_KEY": "xai",
+    "OPENROUTER_API_KEY": "openrouter",
+}
+
+
+def connect_provider(
+    *,
+    name: str,
+    kind: str = Provider.Kind.LITELLM,
+    key: str = "",
+    base_url: str = "",
+    organization: Organization | None = None,
+) -> Provider:
+    """Add a provider, or change the one of that name and owner; the key is stored encrypted.
+
+    :raises ValidationError: if a field is not valid, e.g. an address where the kind takes none
+    """
+    with transaction.atomic():
+        provider = (
+            Provider.objects.select_for_update()
+            .filter(name=name, organization=organization)
+            .first()
+        ) or Provider(name=name, organization=organization)
+        provider.kind, provider.base_url, provider.active = kind, base_url, True
+        provider.full_clean()
+        provider.save()
+        if key:
+            set_provider_key(provider=provider, key=key)
+    return provider
+
+
+def set_provider_key(*, provider: Provider, key: str) -> None:
+    """Store a provider's key, encrypted and bound to the provider and its owner; "" removes it."""
+    owner = owner_text(provider.name, provider.organization_id)
+    secrets = settings.COSTSITE_CREDENTIAL_KEYS
+    provider.sealed_key = seal(key=key, owner=owner, secrets=secrets) if key else b""
+    Provider.objects.filter(pk=provider.pk).update(sealed_key=provider.sealed_key)
+
+
+def prepare_site(*, environment: Mapping[str, str], now: datetime) -> list[str]:
+    """Make an empty site able to answer calls; give what was done, one line each.
+
+    Lists the catalogue's models and prices, connects the built-in demo provider, and connects
+    the providers whose customary key is in the environment. Repeating it changes nothing.
+    """
+    done = []
+    if not CatalogModel.objects.exists():
+        import_catalog(now=now)
+        done.append("Imported the catalogue of models and prices")
+    if not Provider.objects.filter(name="demo", organization=None).exists():
+        connect_provider(name="demo", kind=Provider.Kind.DEMO)
+        done.append("Connected the built-in demo provider")
+    for variable, name in CUSTOMARY_KEYS.items():
+        key = environment.get(variable, "")
+        if key and not Provider.objects.filter(name=name, organization=None).exists():
+            connect_provider(name=name, key=key)
+            done.append(f"Connected {name} with {variable}")
+    return done

@@ -1,0 +1,258 @@
+"""The way of a call in five verbs: find, hold, send, settle, answer.
+
+What is sent to a provider runs in a task of its own, together with its settling: a client who
+leaves cancels the view, never the accounting. Nothing is sent before its worst case is held, and
+whatever happens after the hold ends in exactly one settlement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.conf import settings
+
+from budgets.core.ids import uuid7
+from budgets.holds.refusals import ModelNotAllowed, refusal_of
+from budgets.holds.terms import BalanceTold, HoldRequest, Verdict
+from budgets.http.errors import InternalError, answer_of
+from budgets.tenancy.callers import Caller
+from tracking.gateway import providers
+from tracking.gateway.attribution import attribution_of
+from tracking.gateway.ends import Call, End, Settled, settled, usage_of
+from tracking.gateway.estimate import estimate
+from tracking.gateway.failures import ProviderFailure
+from tracking.gateway.providers import ProviderCall, Route
+from tracking.gateway.runtime import Runtime
+from tracking.gateway.schemas import (
+    ChatCompletionRequest,
+    UnsupportedParameter,
+    parse_chat_completion,
+)
+from tracking.pricing.book import PricedModel
+from tracking.pricing.usage import Usage
+
+logger = logging.getLogger(__name__)
+
+# How long after its deadline a call may still be settling before the sweeper takes its hold.
+_SETTLING_GRACE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who calls what: the caller, the parsed request, the price in force and the route."""
+
+    caller: Caller
+    request: ChatCompletionRequest
+    model: PricedModel
+    route: Route
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A call whose worst case is held and that may be sent."""
+
+    found: Found
+    call: Call
+
+    @property
+    def provider_call(self) -> ProviderCall:
+        """What goes to the provider, with the output cap that the hold was made for."""
+        request = self.found.request
+        return ProviderCall(
+            route=self.found.route,
+            messages=[m.model_dump(exclude_none=True, by_alias=True) for m in request.messages],
+            parameters={k: v for k, v in request.passed_on().items() if k != "messages"},
+            output_cap_tokens=self.call.output_cap_tokens,
+            timeout_s=settings.COSTSITE_PROVIDER_TIMEOUT_S,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Charged:
+    """What a settled call cost in USD, and the budget that has least left after it."""
+
+    cost_usd: Decimal
+    balance: BalanceTold | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A provider's answer in OpenAI's shape, and what it cost."""
+
+    body: dict[str, Any]
+    charged: Charged
+
+
+async def find(
+    work: Runtime, *, authorization: str | None, body: bytes, now: datetime
+) -> Found:
+    """Find the caller, read the request, and look up the model's price and route.
+
+    :raises DomainError: InvalidApiKey, ModelNotFound, ModelNotPriced, ModelNotAllowed,
+        ProviderNotConfigured, or what is wrong with the body
+    """
+    caller = await work.callers.find(authorization=authorization, now=now)
+    request = parse_chat_completion(body)
+    model = (await work.book(now=now)).price_at(name=request.model, at=now)
+    if not caller.may_call(model.name):
+        raise ModelNotAllowed(model=model.name)
+    if model.mode != "chat":
+        raise UnsupportedParameter(
+            f"{model.name} is for {model.mode}, not for chat completions.", param="model"
+        )
+    route = await work.routes.find(model=model, organization_id=caller.organization_id)
+    return Found(caller, request, model, route)
+
+
+async def hold(
+    work: Runtime, *, found: Found, headers: Mapping[str, str], now: datetime
+) -> Admitted:
+    """Hold the call's worst case against every budget that applies.
+
+    :raises DomainError: a refusal (BudgetExceeded, RateLimitExceeded, ...), or LedgerUnavailable
+    """
+    caller, request = found.caller, found.request
+    worst = estimate(
+        request=request,
+        rates=found.model.rates,
+        context_window=found.model.context_window,
+        model_max_output=found.model.max_output_tokens,
+        default_output_tokens=caller.default_output_tokens,
+        plan_max_output=caller.max_output_tokens,
+        fits_output=caller.fits_output,
+    )
+    attribution = attribution_of(request=request, headers=headers)
+    asked = HoldRequest(
+        request_id=uuid7(now),
+        organization_id=caller.organization_id,
+        api_key_id=caller.api_key_id,
+        model=found.model.name,
+        usd=worst.usd,
+        least_usd=worst.least_usd,
+        tokens=worst.tokens,
+        ttl_s=int(settings.COSTSITE_PROVIDER_TIMEOUT_S) + _SETTLING_GRACE_S,
+        tags=attribution.tags,
+    )
+    verdict = await work.lane.hold(asked)
+    if verdict.code != "admitted":
+        raise refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
+    assert verdict.amount_usd is not None
+    call = Call(
+        request_id=asked.request_id,
+        organization_id=caller.organization_id,
+        endpoint="chat.completions",
+        asked_model=request.model,
+        model=found.model,
+        attribution=attribution,
+        estimate=worst,
+        held_usd=verdict.amount_usd,
+        output_cap_tokens=worst.output_cap_within(verdict.amount_usd),
+        is_streamed=bool(request.stream),
+        started_at=now,
+    )
+    return Admitted(found, call)
+
+
+async def complete(work: Runtime, admitted: Admitted) -> Answer:
+    """Send an admitted call, settle it, and give the answer.
+
+    Cancelling this does not cancel the call: what was sent is waited for and settled.
+
+    :raises ProviderFailure: if the provider gave no answer; it is settled all the same
+    """
+    return await asyncio.shield(work.run(_send_and_settle(work, admitted)))
+
+
+async def _send_and_settle(work: Runtime, admitted: Admitted) -> Answer:
+    clock = Stopwatch()
+    try:
+        body = await providers.complete(admitted.provider_call)
+        end = await _end_of_answer(admitted, body)
+    except ProviderFailure as failure:
+        await settle(work, admitted.call, clock.stamp(end_of_failure(failure)))
+        raise
+    except BaseException:
+        logger.exception("call %s was sent and then failed here", admitted.call.request_id)
+        await settle(work, admitted.call, clock.stamp(UNEXPECTED_END))
+        raise
+    charged = await settle(work, admitted.call, clock.stamp(end))
+    return Answer({**body, "model": admitted.call.model.name}, charged)
+
+
+async def settle(work: Runtime, call: Call, end: End) -> Charged:
+    """Charge a call for how it ended, and record it, in one transaction, exactly once."""
+    outcome: Settled = settled(call=call, end=end)
+    verdict: Verdict = await work.lane.settle(outcome.settlement, records=[outcome.record])
+    if outcome.cost_usd > call.held_usd:
+        logger.warning(
+            "call %s cost %s, more than the %s held for it",
+            call.request_id,
+            outcome.cost_usd,
+            call.held_usd,
+        )
+    return Charged(outcome.cost_usd, verdict.balance)
+
+
+def end_of_failure(failure: ProviderFailure) -> End:
+    """Say how a call ended that the provider did not answer."""
+    return End(
+        failure=failure, may_be_billed=failure.may_be_billed, status=answer_of(failure).status
+    )
+
+
+# Whatever went wrong on our side after a call was sent: the provider may bill it.
+UNEXPECTED_END = End(failure=InternalError(), may_be_billed=True, status=500)
+
+
+async def counted_usage(*, call: Call, route: Route, texts: list[str]) -> Usage:
+    """Count here what a provider did not report: the input at its bound, the output by tokenizer."""
+    output_tokens = 0
+    for text in texts:
+        output_tokens += await providers.count_tokens(model=route.model, text=text)
+    return Usage(input_tokens=call.estimate.input_tokens, output_tokens=output_tokens)
+
+
+async def _end_of_answer(admitted: Admitted, body: dict[str, Any]) -> End:
+    choices = body.get("choices") or [{}]
+    reported = body.get("usage")
+    if reported:
+        usage = usage_of(reported)
+    else:
+        texts = [str((choice.get("message") or {}).get("content") or "") for choice in choices]
+        usage = await counted_usage(
+            call=admitted.call, route=admitted.found.route, texts=texts
+        )
+    return End(
+        usage=usage,
+        is_counted_here=not reported,
+        finish_reason=choices[0].get("finish_reason") or "",
+        provider_request_id=body.get("id") or "",
+    )
+
+
+class Stopwatch:
+    """Measures a call from its sending: to the first byte and to the end, in milliseconds."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self.first_byte_ms: int | None = None
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds since the sending."""
+        return int((time.monotonic() - self._begun) * 1000)
+
+    def note_first_byte(self) -> None:
+        """Remember when the first byte came; later ones do not count."""
+        if self.first_byte_ms is None:
+            self.first_byte_ms = self.elapsed_ms()
+
+    def stamp(self, end: End) -> End:
+        """Write the measured times into an end."""
+        return replace(end, first_byte_ms=self.first_byte_ms, duration_ms=self.elapsed_ms())

@@ -1,0 +1,15 @@
+"""The addresses under /v1."""
+
+from __future__ import annotations
+
+from django.urls import path, re_path
+
+from tracking.gateway import views
+
+urlpatterns = [
+    path("v1/chat/completions", views.ChatCompletions.as_view(), name="chat-completions"),
+    path("v1/models", views.Models.as_view(), name="models"),
+    path("v1/models/<path:name>", views.Models.as_view(), name="model"),
+    path("v1/key", views.Key.as_view(), name="key"),
+    re_path(r"^v1(/.*)?$", views.Nowhere.as_view(), name="nowhere"),
+]

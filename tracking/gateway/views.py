@@ -1,0 +1,110 @@
+"""``/v1``: the endpoints that applications call, in OpenAI's dialect."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+
+from budgets.core import clock
+from budgets.core.errors import DomainError
+from budgets.core.money import usd_text
+from budgets.holds.refusals import resets_at
+from budgets.http.async_view import AsyncAPIView, error_response, json_response
+from budgets.http.errors import NotFound
+from tracking.gateway import answers, operations, stream
+from tracking.gateway.operations import Admitted, Charged
+from tracking.gateway.runtime import runtime
+
+
+class ChatCompletions(AsyncAPIView):
+    """POST /v1/chat/completions."""
+
+    async def post(self, request: HttpRequest) -> HttpResponseBase:
+        """Find, hold, send, settle, answer."""
+        now = clock.now()
+        work = await runtime()
+        found = await operations.find(
+            work, authorization=request.headers.get("Authorization"), body=request.body, now=now
+        )
+        admitted = await operations.hold(work, found=found, headers=request.headers, now=now)
+        try:
+            if found.request.stream:
+                relay = stream.Relay(work, admitted)
+                await relay.begin()
+                return _event_stream(relay, admitted)
+            answer = await operations.complete(work, admitted)
+        except DomainError as error:
+            return error_response(error, request_id=str(admitted.call.request_id))
+        body = answers.with_cost(answer.body, cost_usd=answer.charged.cost_usd)
+        return json_response(body, headers=_headers(admitted, now=now, charged=answer.charged))
+
+
+class Models(AsyncAPIView):
+    """GET /v1/models: what this key may call, with prices."""
+
+    async def get(self, request: HttpRequest, name: str | None = None) -> HttpResponse:
+        """List the models, or tell one."""
+        now = clock.now()
+        work = await runtime()
+        caller = await work.callers.find(
+            authorization=request.headers.get("Authorization"), now=now
+        )
+        book = await work.book(now=now)
+        providers = await work.routes.names(organization_id=caller.organization_id)
+        if name is None:
+            return json_response(answers.model_list(book=book, caller=caller, providers=providers, now=now))
+        return json_response(answers.model_told(book.price_at(name=name, at=now)))
+
+
+class Key(AsyncAPIView):
+    """GET /v1/key: the key's own limits, and what it has used."""
+
+    async def get(self, request: HttpRequest) -> HttpResponse:
+        """Tell every budget that applies to the key, tightest first."""
+        now = clock.now()
+        work = await runtime()
+        caller = await work.callers.find(
+            authorization=request.headers.get("Authorization"), now=now
+        )
+        return json_response(await answers.key_told(reader=work.reader, caller=caller, now=now))
+
+
+class Nowhere(AsyncAPIView):
+    """Every other address under /v1."""
+
+    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer 404 in the documented shape."""
+        return error_response(NotFound(f"There is nothing at {request.path}."))
+
+
+def _event_stream(relay: stream.Relay, admitted: Admitted) -> StreamingHttpResponse:
+    headers = {
+        **_headers(admitted, now=admitted.call.started_at),
+        "Cache-Control": "no-cache",
+        "X-Accel-Buffering": "no",
+    }
+    return StreamingHttpResponse(
+        relay.events(), content_type="text/event-stream", headers=headers
+    )
+
+
+def _headers(
+    admitted: Admitted, *, now: datetime, charged: Charged | None = None
+) -> dict[str, str]:
+    """Write what the response tells about the call in headers."""
+    call = admitted.call
+    headers = {"x-request-id": str(call.request_id), "x-model": call.model.name}
+    if call.is_fitted:
+        headers["x-max-tokens-fitted"] = str(call.output_cap_tokens)
+    if charged is None:
+        return headers
+    headers["x-cost-usd"] = headers["x-litellm-response-cost"] = usd_text(charged.cost_usd)
+    if charged.balance is not None:
+        headers["x-budget-name"] = answers.header_text(charged.balance.name)
+        headers["x-budget-left-usd"] = usd_text(charged.balance.left)
+        ends_at = resets_at(charged.balance, zone=admitted.found.caller.zone, now=now)
+        if ends_at is not None:
+            headers["x-budget-resets-at"] = ends_at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return headers
