@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,8 +65,21 @@ if not WORKER:
     }
 
 import django  # noqa: E402  only now is there something to set up
+from django.db import connections  # noqa: E402
 
 django.setup()
+
+
+@pytest.fixture
+def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Open the database without a transaction around the test, and leave its rows behind.
+
+    The journal takes no DELETE and no TRUNCATE, so nothing can be swept up afterwards: a test that
+    commits works on an organization of its own.
+    """
+    with django_db_blocker.unblock():
+        yield
+        connections.close_all()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
