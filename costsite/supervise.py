@@ -73,7 +73,9 @@ class Supervisor:
         return 0
 
     def stop(self) -> None:
-        """Stop the services in reverse order, then leave the database server."""
+        """Stop the services, the last one first, and when all are gone leave the database server."""
+        for _, child in reversed(self._running):
+            child.terminate()
         while self._running:
             service, child = self._running.pop()
             _end(child, patience_s=service.patience_s)
@@ -125,9 +127,8 @@ def services(*, host: str, port: int, workers: int, trust_proxy: bool) -> tuple[
 
 
 def _end(child: subprocess.Popen[bytes], *, patience_s: float) -> None:
-    """Ask the child to end, then make sure that it and what it started are gone."""
+    """Wait for a child that was asked to end, then make sure that it and its own are gone."""
     if child.poll() is None:
-        child.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
             child.wait(patience_s)
     with suppress(ProcessLookupError):

@@ -188,7 +188,8 @@ def _wait_until_ready(url: str, *, stopping: threading.Event) -> str | None:
             lacks = error.read(500).decode(errors="replace")
         except OSError:
             pass
-        stopping.wait(0.1)
+        # Not more often: the answer costs the web server time in which it could become ready.
+        stopping.wait(0.3)
     return lacks
 
 

@@ -32,6 +32,13 @@ class BareHandler(ASGIHandler):
         answer = self._get_response_async  # type: ignore[attr-defined]  # the stubs do not know it
         self._middleware_chain: Any = convert_exception_to_response(answer)
 
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        """Give the view's answer. Django would log every 4xx and 503, in a thread for each."""
+        set_urlconf(settings.ROOT_URLCONF)
+        response: HttpResponseBase = await self._middleware_chain(request)
+        _closers(response).append(request.close)
+        return response
+
 
 class LeanHandler(BareHandler):
     """For async views that never touch the ORM: no thread per request, no task per request.
@@ -61,13 +68,6 @@ class LeanHandler(BareHandler):
                 await self.send_response(response, send)
             finally:
                 _close(response)
-
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        """Give the view's answer. Unlike Django's, 4xx are not logged: each would cost a thread."""
-        set_urlconf(settings.ROOT_URLCONF)
-        response: HttpResponseBase = await self._middleware_chain(request)
-        _closers(response).append(request.close)
-        return response
 
 
 class Attendance:
