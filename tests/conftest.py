@@ -66,8 +66,24 @@ if not WORKER:
 
 import django  # noqa: E402  only now is there something to set up
 from django.db import connections  # noqa: E402
+from django.test.utils import setup_databases  # noqa: E402
 
 django.setup()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_test_environment: None,
+    django_db_modify_db_settings: None,
+    django_db_blocker: Any,
+) -> None:
+    """Make the test database, one a process, whatever the tests ask of it.
+
+    The plugin's own makes it only for tests that run in a transaction. The server is thrown away
+    at the end, so nothing is torn down here.
+    """
+    with django_db_blocker.unblock():
+        setup_databases(verbosity=0, interactive=False, aliases={"default"})
 
 
 @pytest.fixture

@@ -1,0 +1,207 @@
+"""The ledger's rules once more, in plain Python: what the SQL function is held against.
+
+Written from the description of the rules, not from the SQL: one call after the other, dictionaries
+for tables, no locks. Slow and obvious on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from budgets.limits.periods import window_at
+
+BalanceKey = tuple[int, str, datetime]
+
+
+@dataclass
+class Limit:
+    """A budget as the oracle knows it."""
+
+    id: int
+    scope: str
+    target: str
+    each: str
+    pattern: str
+    unit: str
+    window: str
+    limit: Decimal
+    blocks: bool
+
+
+@dataclass(frozen=True)
+class Who:
+    """A caller and what is called."""
+
+    project: str
+    user: str
+    api_key: str
+    model: str
+    tags: tuple[str, ...]
+
+    def subjects(self, each: str) -> tuple[str, ...]:
+        """Whose balances a budget of this kind touches."""
+        if each == "tag":
+            return self.tags
+        return (getattr(self, each) if each else "",)
+
+    def falls_under(self, limit: Limit) -> bool:
+        """Whether a budget applies to the call."""
+        if limit.pattern and not fnmatchcase(self.model, limit.pattern):
+            return False
+        if limit.scope == "organization":
+            return True
+        if limit.scope == "tag":
+            return limit.target in self.tags
+        return bool(getattr(self, limit.scope) == limit.target)
+
+
+@dataclass
+class Held:
+    """An open hold."""
+
+    who: Who
+    usd: Decimal
+    tokens: int
+    keys: list[BalanceKey]
+    admitted_at: datetime
+    expires_at: datetime
+
+
+@dataclass
+class Booked:
+    """What the journal says of one call: every entry's amount, and the tokens of all."""
+
+    who: Who
+    kind: str
+    amounts: list[Decimal]
+    tokens: int
+    keys: list[BalanceKey]
+    admitted_at: datetime
+
+
+@dataclass
+class Oracle:
+    """A ledger of one organization."""
+
+    zone: ZoneInfo
+    limits: dict[int, Limit] = field(default_factory=dict)
+    held: dict[BalanceKey, Decimal] = field(default_factory=dict)
+    spent: dict[BalanceKey, Decimal] = field(default_factory=dict)
+    holds: dict[UUID, Held] = field(default_factory=dict)
+    journal: dict[UUID, Booked] = field(default_factory=dict)
+
+    def hold(
+        self,
+        *,
+        request_id: UUID,
+        who: Who,
+        usd: Decimal,
+        least_usd: Decimal,
+        tokens: int,
+        ttl: timedelta,
+        now: datetime,
+    ) -> tuple[str, Decimal]:
+        """Admit a call or not; give the verdict's code and the amount held."""
+        if request_id in self.holds:
+            return "duplicate_open", self.holds[request_id].usd
+        if request_id in self.journal:
+            return "duplicate_resolved", usd
+        keys = self._keys(who, now)
+        asked = {"usd": least_usd, "tokens": Decimal(tokens)}
+        for key in keys:
+            limit = self.limits[key[0]]
+            if limit.blocks and asked.get(limit.unit, Decimal(1)) > self.room(key):
+                return "over_limit", usd
+        rooms = [self.room(k) for k in keys if self._is_hard_money(k)]
+        amount = min([usd, *rooms])
+        for key in keys:
+            self.held[key] = self.held.get(key, Decimal(0)) + self._in_unit(key, amount, tokens)
+        self.holds[request_id] = Held(who, amount, tokens, keys, now, now + ttl)
+        return "admitted", amount
+
+    def settle(self, *, request_id: UUID, usd: Decimal, tokens: int, kind: str) -> str:
+        """Charge a call, or correct its estimate; give the verdict's code."""
+        held = self.holds.pop(request_id, None)
+        if held is not None:
+            self._resolve(request_id, held, usd, tokens, kind)
+            return "settled"
+        booked = self.journal.get(request_id)
+        if booked is None:
+            return "unknown"
+        if booked.kind != "estimate" or kind == "estimate" or len(booked.amounts) > 1:
+            return "already"
+        difference = usd - booked.amounts[0]
+        for key in booked.keys:
+            unit = self.limits[key[0]].unit
+            change = {"usd": difference, "tokens": Decimal(tokens - booked.tokens)}
+            self.spent[key] = self.spent.get(key, Decimal(0)) + change.get(unit, Decimal(0))
+        booked.amounts.append(difference)
+        booked.tokens = tokens
+        return "corrected"
+
+    def expire(self, *, now: datetime) -> int:
+        """Charge every overdue hold in full, as an estimate; give how many."""
+        overdue = [i for i, held in self.holds.items() if held.expires_at <= now]
+        for request_id in overdue:
+            held = self.holds.pop(request_id)
+            self._resolve(request_id, held, held.usd, held.tokens, "estimate")
+        return len(overdue)
+
+    def add_limit(self, limit: Limit, *, now: datetime) -> None:
+        """A budget that comes in mid-window counts what was spent and is held in it already."""
+        self.limits[limit.id] = limit
+        if limit.unit != "usd":
+            return
+        for booked in self.journal.values():
+            for key in self._new_keys(limit, booked.who, booked.admitted_at, now):
+                self.spent[key] = self.spent.get(key, Decimal(0)) + sum(booked.amounts)
+        for held in self.holds.values():
+            for key in self._new_keys(limit, held.who, held.admitted_at, now):
+                self.held[key] = self.held.get(key, Decimal(0)) + held.usd
+                held.keys.append(key)
+
+    def room(self, key: BalanceKey) -> Decimal:
+        """What of a balance is neither spent nor held, never below zero."""
+        used = self.spent.get(key, Decimal(0)) + self.held.get(key, Decimal(0))
+        return max(self.limits[key[0]].limit - used, Decimal(0))
+
+    def _resolve(
+        self, request_id: UUID, held: Held, usd: Decimal, tokens: int, kind: str
+    ) -> None:
+        for key in held.keys:
+            unit = self.limits[key[0]].unit
+            actual = {"usd": usd, "tokens": Decimal(tokens), "requests": Decimal(1)}
+            self.held[key] -= self._in_unit(key, held.usd, held.tokens)
+            self.spent[key] = self.spent.get(key, Decimal(0)) + actual.get(unit, Decimal(0))
+        self.journal[request_id] = Booked(
+            held.who, kind, [usd], tokens, held.keys, held.admitted_at
+        )
+
+    def _keys(self, who: Who, now: datetime) -> list[BalanceKey]:
+        return [
+            (limit.id, subject, window_at(window=limit.window, zone=self.zone, instant=now).starts_at)
+            for limit in self.limits.values()
+            if who.falls_under(limit)
+            for subject in who.subjects(limit.each)
+        ]
+
+    def _new_keys(
+        self, limit: Limit, who: Who, admitted_at: datetime, now: datetime
+    ) -> list[BalanceKey]:
+        begin = window_at(window=limit.window, zone=self.zone, instant=now).starts_at
+        if not who.falls_under(limit) or admitted_at < begin:
+            return []
+        return [(limit.id, subject, begin) for subject in who.subjects(limit.each)]
+
+    def _is_hard_money(self, key: BalanceKey) -> bool:
+        limit = self.limits[key[0]]
+        return limit.blocks and limit.unit == "usd"
+
+    def _in_unit(self, key: BalanceKey, usd: Decimal, tokens: int) -> Decimal:
+        unit = self.limits[key[0]].unit
+        return {"usd": usd, "tokens": Decimal(tokens)}.get(unit, Decimal(1))

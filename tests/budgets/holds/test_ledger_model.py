@@ -1,0 +1,235 @@
+"""The SQL function against the oracle: any history of holds, settles, expiries and changes."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+
+from budgets.holds import operations, queries
+from budgets.holds.models import Hold
+from budgets.holds.terms import HoldRequest, Settlement
+from budgets.limits.models import Balance, Budget
+from budgets.tenancy.models import ApiKey, Project
+from tests import make
+from tests.budgets.holds.oracle import BalanceKey, Limit, Oracle, Who
+
+ZONE = "America/Sao_Paulo"
+BEGIN = datetime(2026, 3, 30, 22, 0, tzinfo=UTC)
+# More in a long run by hand: LEDGER_EXAMPLES=20000 python3 manage.py test -n0 this file.
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
+
+usd = st.decimals(min_value=0, max_value=4, places=12)
+models = st.sampled_from(["openai/small", "openai/large", "own"])
+tags = st.sampled_from([(), ("a",), ("a", "b")])
+asking = st.tuples(st.integers(0, 2), usd, st.integers(0, 100), st.integers(0, 900), models, tags)
+budgets = st.builds(
+    dict,
+    limit_amount=usd.map(lambda amount: amount * 3),
+    each=st.sampled_from(["", "user", "project", "api_key", "model", "tag"]),
+    model_pattern=st.sampled_from(["", "openai/*", "*l"]),
+    window=st.sampled_from(["day", "week", "month", "quarter", "year", "total"]),
+    enforcement=st.sampled_from(["block", "block", "block", "warn"]),
+)
+
+
+class LedgerAgreesWithOracle(RuleBasedStateMachine):
+    """Does the same to both and compares every verdict and every balance."""
+
+    requests = Bundle("requests")
+
+    @initialize()
+    def begin(self) -> None:
+        """Three keys of two users in two projects; a budget of each scope and of each unit."""
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
+        Hold.objects.all().delete()
+        self.now = BEGIN
+        name = uuid4().hex[:12]
+        plan = make.plan(code=name)
+        self.organization = make.organization(slug=name, on_plan=plan, time_zone=ZONE)
+        alice = self.organization.memberships.get().user
+        bob = make.member(of=self.organization)
+        other = Project.objects.create(organization=self.organization, name="Other", slug="other")
+        self.keys: list[ApiKey] = [
+            make.key(of=self.organization, user=alice)[0],
+            make.key(of=self.organization, user=bob)[0],
+            make.key(of=self.organization, user=bob, in_project=other)[0],
+        ]
+        self.oracle = Oracle(zone=ZoneInfo(ZONE))
+        own = {"organization": self.organization}
+        for fields in (
+            {**own, "limit_amount": Decimal(10)},
+            {**own, "scope": "project", "target": str(other.pk), "limit_amount": Decimal(6)},
+            {**own, "scope": "tag", "target": "a", "limit_amount": Decimal(5), "window": "day"},
+            {"plan": plan, "each": "user", "limit_amount": Decimal(7), "window": "week"},
+            {"plan": plan, "each": "user", "unit": "requests", "window": "minute", "limit_amount": 6},
+            {"plan": plan, "each": "user", "unit": "tokens", "window": "minute", "limit_amount": 2000},
+            {"plan": plan, "each": "api_key", "unit": "in_flight", "window": "total", "limit_amount": 4},
+        ):
+            budget = Budget(name="b", **fields)
+            operations.put_budget(budget=budget, now=self.now)
+            self.oracle.limits[budget.pk] = _limit(budget)
+
+    def teardown(self) -> None:
+        """Undo the example, which the journal itself would not allow."""
+        if hasattr(self, "transaction"):
+            transaction.set_rollback(True)
+            self.transaction.__exit__(None, None, None)
+
+    @rule(target=requests, asked=st.lists(asking, min_size=1, max_size=5), ttl=st.sampled_from([0, 90]))
+    def hold_batch(self, asked: list[tuple], ttl: int) -> object:
+        """A batch is the same as its calls one after the other."""
+        wanted = [self._request(item, ttl) for item in asked]
+        verdicts = operations.step(holds=wanted, now=self.now)
+        for request, item, verdict in zip(wanted, asked, verdicts, strict=True):
+            code, amount = self._ask_oracle(request, item, ttl)
+            assert verdict.code == code, (verdict, code)
+            if code == "admitted":
+                assert verdict.amount_usd == amount
+        return multiple(*(request.request_id for request in wanted))
+
+    @rule(
+        request=consumes(requests),
+        share=st.sampled_from(["0", "0.25", "0.333333333333", "1", "1.5"]),
+        kind=st.sampled_from(["charge", "charge", "release", "estimate"]),
+        hold_too=st.none() | asking,
+    )
+    def settle(self, request: UUID, share: str, kind: str, hold_too: tuple | None) -> None:
+        """Settle once, twice, late, or what was never admitted; maybe with a hold in the batch."""
+        held = self.oracle.holds.get(request)
+        base = held.usd if held else Decimal(2)
+        amount = Decimal(0) if kind == "release" else (base * Decimal(share)).quantize(Decimal("1e-12"))
+        settlement = Settlement(request, self.organization.pk, amount, 7, kind)
+        holds = [self._request(hold_too, 90)] if hold_too else []
+        verdicts = operations.step(holds=holds, settlements=[settlement], now=self.now)
+        code = self.oracle.settle(request_id=request, usd=amount, tokens=7, kind=kind)
+        assert verdicts[-1].code == code
+        again = operations.settle(settlement=settlement, now=self.now)
+        assert again.code == ("already" if request in self.oracle.journal else "unknown")
+        if hold_too:
+            wanted, _ = self._ask_oracle(holds[0], hold_too, 90)
+            assert verdicts[0].code == wanted
+
+    @rule(request=consumes(requests), item=asking)
+    def hold_again(self, request: UUID, item: tuple) -> None:
+        """An id that was ever admitted is never admitted again."""
+        was_known = request in self.oracle.holds or request in self.oracle.journal
+        asked = self._request(item, 90, request)
+        (verdict,) = operations.step(holds=[asked], now=self.now)
+        code, _ = self._ask_oracle(asked, item, 90)
+        assert verdict.code == code
+        assert verdict.code != "admitted" or not was_known
+
+    @rule(seconds=st.sampled_from([1, 60, 3600, 86_400, 40 * 86_400]))
+    def time_passes(self, seconds: int) -> None:
+        """Windows end without anything being reset."""
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def expire(self) -> None:
+        """Overdue holds are charged in full."""
+        assert operations.expire(now=self.now) == self.oracle.expire(now=self.now)
+
+    @rule(data=st.data(), limit=usd.map(lambda amount: amount * 3))
+    def change_limit(self, data: st.DataObject, limit: Decimal) -> None:
+        """A limit raised, or lowered below what is spent, holds from the next call on."""
+        money = [i for i, known in self.oracle.limits.items() if known.unit == "usd"]
+        budget = Budget.objects.get(pk=data.draw(st.sampled_from(money)))
+        budget.limit_amount = limit
+        operations.put_budget(budget=budget, now=self.now)
+        self.oracle.limits[budget.pk].limit = limit
+
+    @rule(fields=budgets)
+    def add_budget(self, fields: dict) -> None:
+        """A budget that comes in mid-window counts what was there before it."""
+        if len(self.oracle.limits) > 10:
+            return
+        budget = Budget(name="late", organization=self.organization, **fields)
+        operations.put_budget(budget=budget, now=self.now)
+        self.oracle.add_limit(_limit(budget), now=self.now)
+
+    @invariant()
+    def balances_agree(self) -> None:
+        """Balances are the oracle's, and the journal and the holds add up to them."""
+        found: dict[BalanceKey, tuple[Decimal, Decimal]] = {
+            (b.budget_id, b.subject, b.window_start): (b.held, b.spent)
+            for b in Balance.objects.for_organization(self.organization)
+        }
+        for key in {*found, *self.oracle.held, *self.oracle.spent}:
+            wanted = (self.oracle.held.get(key, 0), self.oracle.spent.get(key, 0))
+            assert found.get(key, (0, 0)) == wanted, (key, found.get(key), wanted)
+        mine = [d for d in queries.differences() if d.organization_id == self.organization.pk]
+        assert mine == []
+
+    def _request(self, item: tuple, ttl: int, request_id: UUID | None = None) -> HoldRequest:
+        key, amount, least_percent, tokens, model, labels = item
+        return HoldRequest(
+            request_id=request_id or uuid4(),
+            organization_id=self.organization.pk,
+            api_key_id=self.keys[key].pk,
+            model=model,
+            usd=amount,
+            least_usd=(amount * least_percent / 100).quantize(Decimal("1e-12")),
+            tokens=tokens,
+            ttl_s=ttl,
+            tags=labels,
+        )
+
+    def _ask_oracle(self, request: HoldRequest, item: tuple, ttl: int) -> tuple[str, Decimal]:
+        key = self.keys[item[0]]
+        who = Who(str(key.project_id), str(key.user_id), str(key.pk), request.model, request.tags)
+        return self.oracle.hold(
+            request_id=request.request_id,
+            who=who,
+            usd=request.usd,
+            least_usd=request.least_usd,
+            tokens=request.tokens,
+            ttl=timedelta(seconds=ttl),
+            now=self.now,
+        )
+
+
+def _limit(budget: Budget) -> Limit:
+    return Limit(
+        id=budget.pk,
+        scope=budget.scope,
+        target=budget.target,
+        each=budget.each,
+        pattern=budget.model_pattern,
+        unit=budget.unit,
+        window=budget.window,
+        limit=Decimal(budget.limit_amount),
+        blocks=budget.enforcement == "block",
+    )
+
+
+
+
+def test_any_history_ends_as_the_oracle_says(committed_db: None) -> None:
+    run_state_machine_as_test(
+        LedgerAgreesWithOracle,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=25,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+        ),
+    )
