@@ -68,7 +68,7 @@ class PricedFilter(admin.SimpleListFilter):
         )
 
 
-class PriceHistory(ReadOnlyAdmin, admin.TabularInline[Price, CatalogModel]):
+class PriceHistory(ReadOnlyAdmin, admin.TabularInline):  # type: ignore[type-arg]  # no generic when it runs
     """All versions of a model's price, the newest first."""
 
     model = Price
@@ -104,7 +104,7 @@ class PriceHistory(ReadOnlyAdmin, admin.TabularInline[Price, CatalogModel]):
 
 
 @admin.register(CatalogModel)
-class CatalogModelAdmin(admin.ModelAdmin[CatalogModel]):
+class CatalogModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Models that calls can name, with their price now."""
 
     form = CatalogModelForm
@@ -145,14 +145,11 @@ class CatalogModelAdmin(admin.ModelAdmin[CatalogModel]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CatalogModel]:
         """Read the price in force along with each model."""
+        listed: QuerySet[CatalogModel] = super().get_queryset(request)
         price = Price.objects.in_force(now()).filter(model=OuterRef("pk"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                rates_now=Subquery(price.values("rates")[:1]),
-                source_now=Subquery(price.values("source")[:1]),
-            )
+        return listed.annotate(
+            rates_now=Subquery(price.values("rates")[:1]),
+            source_now=Subquery(price.values("source")[:1]),
         )
 
     def get_readonly_fields(
@@ -243,7 +240,7 @@ class CatalogModelAdmin(admin.ModelAdmin[CatalogModel]):
 
 
 @admin.register(Price)
-class PriceAdmin(ReadOnlyAdmin, admin.ModelAdmin[Price]):
+class PriceAdmin(ReadOnlyAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Every published version, of all models."""
 
     list_display = (
@@ -275,7 +272,7 @@ class PriceAdmin(ReadOnlyAdmin, admin.ModelAdmin[Price]):
 
 
 @admin.register(PriceBookEdition)
-class PriceBookEditionAdmin(ReadOnlyAdmin, admin.ModelAdmin[PriceBookEdition]):
+class PriceBookEditionAdmin(ReadOnlyAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """The number that tells processes to read prices anew."""
 
     list_display = ("number",)

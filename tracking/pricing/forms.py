@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 
+from budgets.core.clock import now
 from tracking.pricing.models import CatalogModel, Price
 from tracking.pricing.price_lines import PriceLineUnreadable, read_lines, write_lines
 from tracking.pricing.rates import Rates, RatesInvalid
 
 
-class CatalogModelForm(forms.ModelForm[CatalogModel]):
+class CatalogModelForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it runs
     """A model's own fields, and its price: changed lines are published as a new version."""
 
     price = forms.CharField(
@@ -24,8 +27,10 @@ class CatalogModelForm(forms.ModelForm[CatalogModel]):
         "output@flex in that service tier. A kind without a line costs what input or output does. "
         "Changed lines are published as a new version; nothing published is ever edited.",
     )
-    valid_from = forms.DateTimeField(
-        required=False, help_text="UTC. Empty: the new price holds at once."
+    valid_from = forms.SplitDateTimeField(
+        required=False,
+        widget=AdminSplitDateTime,
+        help_text="UTC. Empty: the new price holds at once.",
     )
     note = forms.CharField(
         required=False, max_length=240, help_text="Why the price changes; kept with the version."
@@ -62,6 +67,13 @@ class CatalogModelForm(forms.ModelForm[CatalogModel]):
             raise ValidationError(
                 "%(message)s (%(named)s)", params={"message": error.message, "named": named}
             ) from error
+
+    def clean_valid_from(self) -> datetime | None:
+        """Refuse the past: what was charged then stays charged."""
+        starts_at: datetime | None = self.cleaned_data["valid_from"]
+        if starts_at is not None and starts_at < now():
+            raise ValidationError("A price starts now or later.")
+        return starts_at
 
     def _last_rates(self) -> Rates | None:
         last = Price.objects.filter(model_id=self.instance.pk).order_by("-version").first()

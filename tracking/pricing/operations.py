@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import QuerySet
 
 from budgets.core.errors import DomainError
 from budgets.tenancy.models import User
@@ -26,6 +26,9 @@ _LISTED_FIELDS = (
     "unlisted_at",
 )
 _BATCH = 1000
+
+# What the catalogues list, by name, and which of them does.
+_Wanted: TypeAlias = Mapping[str, tuple[Listing, CatalogModel.Origin]]
 
 
 class PriceStartsTooEarly(DomainError):
@@ -98,18 +101,13 @@ def import_catalog(*, now: datetime, listings: Iterable[Listing] | None = None) 
     its last price, and is marked.
     """
     _take_turn()
-    shipped = bundled_listings() if listings is None else list(listings)
-    by_origin = {
-        CatalogModel.Origin.CATALOG: {listing.name: listing for listing in shipped},
-        CatalogModel.Origin.DEMO: {listing.name: listing for listing in demo_listings()},
-    }
-    added = sum(_list_models(wanted, origin, now) for origin, wanted in by_origin.items())
-    unlisted = _mark_unlisted(by_origin[CatalogModel.Origin.CATALOG], now)
-    counts = _Counts()
-    for origin, wanted in by_origin.items():
-        _reprice(wanted, origin, now, counts)
-    listed = sum(map(len, by_origin.values()))
-    return ImportSummary(listed=listed, added=added, unlisted=unlisted, **counts.as_fields())
+    shipped = bundled_listings() if listings is None else listings
+    wanted = {listing.name: (listing, CatalogModel.Origin.CATALOG) for listing in shipped}
+    wanted |= {listing.name: (listing, CatalogModel.Origin.DEMO) for listing in demo_listings()}
+    added = _list_models(wanted, now)
+    unlisted = _mark_unlisted(wanted, now)
+    counts = _reprice(wanted, now)
+    return ImportSummary(listed=len(wanted), added=added, unlisted=unlisted, **asdict(counts))
 
 
 def list_own_model(*, model: CatalogModel, now: datetime) -> None:
@@ -140,29 +138,28 @@ class _Counts:
     unpriced: int = 0
     kept: int = 0
 
-    def as_fields(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in ("repriced", "unchanged", "unpriced", "kept")}
 
-
-def _list_models(wanted: Mapping[str, Listing], origin: CatalogModel.Origin, now: datetime) -> int:
+def _list_models(wanted: _Wanted, now: datetime) -> int:
     """Add the models that are new and correct what changed about the others; counts the new."""
     known = {model.name: model for model in CatalogModel.objects.all()}
-    fields = {name: _listed_fields(listing) for name, listing in wanted.items()}
+    added, changed = [], []
+    for name, (listing, origin) in wanted.items():
+        fields = _listed_fields(listing)
+        model = known.get(name)
+        if model is None:
+            added.append(CatalogModel(name=name, origin=origin, listed_at=now, **fields))
+        elif model.origin == origin and _update(model, fields):
+            changed.append(model)
+    CatalogModel.objects.bulk_create(added, batch_size=_BATCH)
+    # An upsert by name: bulk_update() would write a branch for every row and column.
     CatalogModel.objects.bulk_create(
-        [
-            CatalogModel(name=name, origin=origin, listed_at=now, **fields[name])
-            for name in wanted
-            if name not in known
-        ],
+        changed,
         batch_size=_BATCH,
+        update_conflicts=True,
+        unique_fields=["name"],
+        update_fields=_LISTED_FIELDS,
     )
-    changed = [
-        model
-        for model in known.values()
-        if model.origin == origin and _update(model, fields.get(model.name))
-    ]
-    CatalogModel.objects.bulk_update(changed, _LISTED_FIELDS, batch_size=_BATCH)
-    return len(wanted.keys() - known.keys())
+    return len(added)
 
 
 def _listed_fields(listing: Listing) -> dict[str, Any]:
@@ -178,15 +175,15 @@ def _listed_fields(listing: Listing) -> dict[str, Any]:
     }
 
 
-def _update(model: CatalogModel, fields: Mapping[str, Any] | None) -> bool:
+def _update(model: CatalogModel, fields: Mapping[str, Any]) -> bool:
     """Set what differs; tells whether anything did."""
-    differs = {name: new for name, new in (fields or {}).items() if getattr(model, name) != new}
+    differs = {name: new for name, new in fields.items() if getattr(model, name) != new}
     for name, new in differs.items():
         setattr(model, name, new)
     return bool(differs)
 
 
-def _mark_unlisted(wanted: Mapping[str, Listing], now: datetime) -> int:
+def _mark_unlisted(wanted: _Wanted, now: datetime) -> int:
     return (
         CatalogModel.objects.filter(origin=CatalogModel.Origin.CATALOG, unlisted_at=None)
         .exclude(name__in=list(wanted))
@@ -194,49 +191,51 @@ def _mark_unlisted(wanted: Mapping[str, Listing], now: datetime) -> int:
     )
 
 
-def _reprice(
-    wanted: Mapping[str, Listing], origin: CatalogModel.Origin, now: datetime, counts: _Counts
-) -> None:
-    """Publish the listed rates of every model of the origin whose open price differs, in bulk."""
-    source = Price.Source(origin)
-    note = bundled_edition() if source == Price.Source.CATALOG else ""
-    provenance = _provenance(Publication(source=source, at=now, note=note))
-    models = CatalogModel.objects.filter(origin=origin, name__in=list(wanted))
-    versions = dict(Price.objects.values_list("model").annotate(Max("version")))
-    opened = {price.model_id: price for price in Price.objects.filter(valid_to=None)}
+def _reprice(wanted: _Wanted, now: datetime) -> _Counts:
+    """Publish the listed rates of every model whose open price differs, in bulk."""
+    counts = _Counts()
+    provenance = {
+        CatalogModel.Origin.CATALOG: _provenance(
+            Publication(source=Price.Source.CATALOG, at=now, note=bundled_edition())
+        ),
+        CatalogModel.Origin.DEMO: _provenance(Publication(source=Price.Source.DEMO, at=now)),
+    }
+    latest = Price.objects.order_by("model", "-version").distinct("model")
+    last = {price.model_id: price for price in latest}
     ended: list[int] = []
     published: list[Price] = []
-    for model in models.order_by("pk"):
-        rates, open_price = wanted[model.name].rates, opened.get(model.pk)
-        if rates is None or _stays(open_price, source, rates.as_json(), counts):
-            counts.unpriced += rates is None
+    for pk, name, origin in CatalogModel.objects.order_by("pk").values_list("pk", "name", "origin"):
+        listing, listed_by = wanted.get(name, (None, None))
+        if listing is None or listed_by != origin:
             continue
-        counts.repriced += 1
-        if open_price is not None:
-            ended.append(open_price.pk)
-        published.append(
-            Price(
-                model=model,
-                version=versions.get(model.pk, 0) + 1,
-                valid_from=now,
-                rates=rates.as_json(),
-                **provenance,
+        price = last.get(pk)
+        if listing.rates is None:
+            counts.unpriced += 1
+        elif not _stays(price, provenance[listed_by]["source"], listing.rates, counts):
+            counts.repriced += 1
+            ended += [price.pk] if price else []
+            published.append(
+                Price(
+                    model_id=pk,
+                    version=price.version + 1 if price else 1,
+                    valid_from=now,
+                    rates=listing.rates.as_json(),
+                    **provenance[listed_by],
+                )
             )
-        )
-    Price.objects.filter(pk__in=ended).update(valid_to=now)
+    Price.objects.filter(pk__in=ended, valid_to=None).update(valid_to=now)
     Price.objects.bulk_create(published, batch_size=_BATCH)
+    return counts
 
 
-def _stays(
-    open_price: Price | None, source: Price.Source, rates: Mapping[str, Any], counts: _Counts
-) -> bool:
+def _stays(price: Price | None, source: Price.Source, rates: Rates, counts: _Counts) -> bool:
     """Tell whether the open price remains: it is the same, or somebody stated it here."""
-    if open_price is None:
+    if price is None:
         return False
-    if open_price.source != source:
+    if price.source != source:
         counts.kept += 1
         return True
-    same = bool(open_price.rates == rates)
+    same = bool(price.rates == rates.as_json())
     counts.unchanged += same
     return same
 
