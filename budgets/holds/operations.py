@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from budgets.core.sql import read_sql
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
 from budgets.limits.models import Budget
 from budgets.plans.models import Plan
 from budgets.tenancy.models import Membership, Organization
+
+# Longer than any call that could still be corrected in them.
+_RATES_ARE_KEPT = timedelta(hours=1)
 
 
 def step(
@@ -63,6 +67,14 @@ def expire(*, most: int = 100, now: datetime | None = None) -> int:
             if not cursor.fetchone()[0]:
                 return count
     return most
+
+
+def sweep_rate_balances(*, now: datetime, most: int = 5000) -> int:
+    """Delete the balances of rate limits whose minute ended an hour ago; give their number."""
+    arguments = {"before": now - _RATES_ARE_KEPT, "most": most}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(read_sql("budgets.holds", "sweep_rates"), arguments)
+        return int(cursor.rowcount)
 
 
 def put_budget(*, budget: Budget, now: datetime | None = None) -> None:

@@ -1,9 +1,10 @@
-"""The sweeper of holds that nobody settled."""
+"""Background work of the ledger."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
+from budgets.core import clock
 from budgets.holds import operations
 
 
@@ -11,3 +12,12 @@ from budgets.holds import operations
 def expire_overdue() -> int:
     """Charge holds past their expiry in full, as unconfirmed estimates."""
     return operations.expire(most=1000)
+
+
+@shared_task(name="budgets.sweep_rate_balances")
+def sweep_rate_balances() -> int:
+    """Delete balances of rate limits whose minute is long over."""
+    deleted = 0
+    while swept := operations.sweep_rate_balances(now=clock.now()):
+        deleted += swept
+    return deleted

@@ -169,6 +169,19 @@ def test_a_call_settles_into_the_window_it_was_held_in(key: ApiKey) -> None:
     make.held_call(key=key, usd="1", at=last_second + timedelta(seconds=3))
 
 
+def test_balances_of_rate_limits_are_swept_when_their_minute_is_long_over(key: ApiKey) -> None:
+    make.budget(
+        organization=key.organization, limit="5", unit="requests", window="minute", name="rate"
+    )
+    make.charge(key=key, request=make.held_call(key=key, usd="0.1"), usd="0.1")
+    make.held_call(key=key, usd="0.1", at=make.NOW + timedelta(minutes=1))
+
+    assert operations.sweep_rate_balances(now=make.NOW + timedelta(minutes=61)) == 1
+    assert Balance.objects.filter(unit="requests").get().held == 1
+    assert Balance.objects.filter(unit="usd").count() == 1
+    assert queries.differences() == []
+
+
 @pytest.mark.parametrize(
     "statement",
     [
