@@ -83,7 +83,7 @@ def django_db_setup(
     at the end, so nothing is torn down here.
     """
     with django_db_blocker.unblock():
-        setup_databases(verbosity=0, interactive=False, aliases={"default"})
+        setup_databases(verbosity=0, interactive=False, aliases={"default": None})
 
 
 @pytest.fixture

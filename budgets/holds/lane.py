@@ -187,8 +187,12 @@ class Lane:
             )
         arguments: dict[str, str | None] = {
             "now": None,
-            "holds": to_json([o.asked.as_json() for o in batch if isinstance(o.asked, HoldRequest)]),
-            "settles": to_json([o.asked.as_json() for o in batch if isinstance(o.asked, Settlement)]),
+            "holds": to_json(
+                [o.asked.as_json() for o in batch if isinstance(o.asked, HoldRequest)]
+            ),
+            "settles": to_json(
+                [o.asked.as_json() for o in batch if isinstance(o.asked, Settlement)]
+            ),
         }
         if "%(records)s" in self._statement:
             arguments["records"] = to_json([record for o in batch for record in o.records])
@@ -196,9 +200,7 @@ class Lane:
         rows = await cursor.fetchall()
         return {(row[0], row[1]): Verdict.from_row(row) for row in rows}
 
-    def _tell(
-        self, batch: list[_Operation], verdicts: dict[tuple[str, UUID], Verdict]
-    ) -> None:
+    def _tell(self, batch: list[_Operation], verdicts: dict[tuple[str, UUID], Verdict]) -> None:
         for operation in batch:
             verdict = verdicts[operation.key]
             if operation.was_tried and verdict.code == "duplicate_open":

@@ -74,10 +74,18 @@ class JournalEntry(models.Model):
     held_usd = models.DecimalField(max_digits=24, decimal_places=12)
     tokens = models.BigIntegerField()
     api_key = models.ForeignKey(
-        ApiKey, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="journal"
+        ApiKey,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="journal",
     )
     project = models.ForeignKey(
-        Project, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="journal"
+        Project,
+        on_delete=models.PROTECT,
+        db_constraint=False,
+        db_index=False,
+        related_name="journal",
     )
     user = models.ForeignKey(
         User, on_delete=models.PROTECT, db_constraint=False, db_index=False, related_name="journal"

@@ -71,7 +71,7 @@ def expire(*, most: int = 100, now: datetime | None = None) -> int:
 
 def sweep_rate_balances(*, now: datetime, most: int = 5000) -> int:
     """Delete the balances of rate limits whose minute ended an hour ago; give their number."""
-    arguments = {"before": now - _RATES_ARE_KEPT, "most": most}
+    arguments: dict[str, datetime | int] = {"before": now - _RATES_ARE_KEPT, "most": most}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(read_sql("budgets.holds", "sweep_rates"), arguments)
         return int(cursor.rowcount)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import orjson
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -31,7 +31,7 @@ class AsyncAPIView(APIView):
     never HTML, and never a detail of what went wrong inside.
     """
 
-    view_is_async: ClassVar[bool] = True
+    view_is_async = True
 
     async def dispatch(  # type: ignore[override]  # Async on purpose: that is what it is for.
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -46,9 +46,10 @@ class AsyncAPIView(APIView):
             return error_response(error)
         return response
 
-    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """Refuse OPTIONS: the gateway is not called from other sites' pages."""
-        raise MethodNotAllowed(allow=", ".join(self.allowed_methods))
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods that have a handler. No OPTIONS: other sites' pages do not call the gateway."""
+        return [name.upper() for name in ("get", "post") if hasattr(self, name)]
 
 
 def json_response(
@@ -73,5 +74,3 @@ def error_response(error: Exception, *, request_id: str | None = None) -> HttpRe
     if isinstance(expected, MethodNotAllowed):
         headers["Allow"] = expected.details["allow"]
     return json_response(error_body(expected), status=answer_of(expected).status, headers=headers)
-
-

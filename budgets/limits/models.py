@@ -187,10 +187,7 @@ class Balance(models.Model):
                 condition=Q(held__gte=0)
                 & Q(spent__gte=0)
                 & Q(excess__gte=0)
-                & (
-                    Q(blocks=False)
-                    | Q(spent__lte=F("limit_amount") + F("excess") - F("held"))
-                ),
+                & (Q(blocks=False) | Q(spent__lte=F("limit_amount") + F("excess") - F("held"))),
             ),
         ]
 

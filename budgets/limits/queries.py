@@ -51,8 +51,8 @@ def standings_statement() -> str:
 
 def standing_of_row(row: tuple[Any, ...]) -> Standing:
     """Read a row of that query."""
-    *most, thresholds = row
-    return Standing(*most, thresholds=tuple(thresholds))
+    values = [*row[:-1], tuple(row[-1])]
+    return Standing(*values)
 
 
 def standings(

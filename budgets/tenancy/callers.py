@@ -122,8 +122,25 @@ def matches(*, pattern: str, model: str) -> bool:
 
 
 def _caller(row: tuple[Any, ...]) -> Caller:
-    (_, organization_id, organization, zone, api_key_id, api_key, project_id, user_id, scopes,
-     expires_at, is_active, plan, default_output, max_output, fits, plan_models, key_models) = row
+    (
+        _,
+        organization_id,
+        organization,
+        zone,
+        api_key_id,
+        api_key,
+        project_id,
+        user_id,
+        scopes,
+        expires_at,
+        is_active,
+        plan,
+        default_output,
+        max_output,
+        fits,
+        plan_models,
+        key_models,
+    ) = row
     return Caller(
         organization_id=organization_id,
         organization=organization,

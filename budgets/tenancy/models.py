@@ -17,7 +17,9 @@ from budgets.plans.models import Plan
 def validate_time_zone(name: str) -> None:
     """Refuse a name that the time zone database does not know."""
     if name not in zoneinfo.available_timezones():
-        raise ValidationError("%(name)s is not a time zone such as Europe/Berlin.", params={"name": name})
+        raise ValidationError(
+            "%(name)s is not a time zone such as Europe/Berlin.", params={"name": name}
+        )
 
 
 class UserManager(BaseUserManager["User"]):

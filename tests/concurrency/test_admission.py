@@ -81,7 +81,9 @@ def test_overspends_with_the_guard_off(tenant: tuple[Organization, list[ApiKey]]
             row = own.execute("select spent from unguarded where id = %s", [budget.pk]).fetchone()
             assert row is not None
             if Decimal(row[0]) + COST <= budget.limit_amount:
-                own.execute("update unguarded set spent = spent + %s where id = %s", [COST, budget.pk])
+                own.execute(
+                    "update unguarded set spent = spent + %s where id = %s", [COST, budget.pk]
+                )
                 admitted += 1
         return admitted
 
@@ -117,14 +119,15 @@ def test_gives_back_the_narrow_budgets_when_the_wide_one_is_full(
 
     def ask(own: psycopg.Connection[tuple[str]], number: int) -> int:
         codes = [
-            own.execute(STEP, [f"[{asked(keys[number % 2])}]"]).fetchone() for _ in range(PER_THREAD)
+            own.execute(STEP, [f"[{asked(keys[number % 2])}]"]).fetchone()
+            for _ in range(PER_THREAD)
         ]
         return codes.count(("admitted",))
 
     assert in_threads(ask) == FITTING
     assert mine(organization) == []
     wide = Budget.objects.get(organization=organization, each="")
-    held = {b.budget_id: 0 for b in Balance.objects.for_organization(organization)}
+    held = {b.budget_id: Decimal(0) for b in Balance.objects.for_organization(organization)}
     for balance in Balance.objects.for_organization(organization):
         held[balance.budget_id] += balance.held
     assert set(held.values()) == {held[wide.pk]} == {COST * FITTING}

@@ -18,6 +18,24 @@ from aiohttp import web
 USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 
 
+class Gate:
+    """Keeps a provider waiting until a test, which runs in another thread, opens it."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+
+    def open(self) -> None:
+        """Let whoever waits go on."""
+        self._opened.set()
+
+    async def passed(self) -> None:
+        """Wait for the opening; give up when a test has forgotten it."""
+        for _ in range(6000):
+            if self._opened.is_set():
+                return
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Script:
     """What the provider does next; changed by a test between calls."""
@@ -29,7 +47,13 @@ class Script:
     wait_s: float = 0
     word_wait_s: float = 0
     breaks_after: int | None = None
+    breaks: bool = False
     raw: bytes | None = None
+    content_type: str = "application/json"
+    message: dict[str, Any] | None = None
+    gate: Gate | None = None
+    gate_before_word: int | None = None
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Upstream:
@@ -37,11 +61,18 @@ class Upstream:
 
     def __init__(self) -> None:
         self.script = Script()
-        self.requests: list[dict[str, Any]] = []
-        self.headers: list[dict[str, str]] = []
+        self.requests: list[dict[str, Any]]
+        self.headers: list[dict[str, str]]
+        self.port = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Count anew."""
+        self.requests = []
+        self.headers = []
         self.served = 0
         self.aborted = 0
-        self.port = 0
+        self.under_way = 0
 
     @property
     def url(self) -> str:
@@ -53,22 +84,33 @@ class Upstream:
         asked = await request.json()
         self.requests.append(asked)
         self.headers.append(dict(request.headers))
-        script = self.script
+        self.under_way += 1
+        try:
+            return await self._scripted(request, asked, self.script)
+        finally:
+            self.under_way -= 1
+
+    async def _scripted(
+        self, request: web.Request, asked: dict[str, Any], script: Script
+    ) -> web.StreamResponse:
+        if script.gate and script.gate_before_word is None:
+            await script.gate.passed()
         await asyncio.sleep(script.wait_s)
+        if script.breaks:
+            return _broken(request)
         if script.raw is not None:
-            return web.Response(body=script.raw, content_type="application/json")
+            return web.Response(
+                body=script.raw, content_type=script.content_type, status=script.status
+            )
         if script.status != 200:
             body = script.body or {"error": {"message": "scripted", "type": "t", "code": "c"}}
-            return web.json_response(body, status=script.status)
+            return web.json_response(body, status=script.status, headers=script.headers)
         if asked.get("stream"):
             return await self._stream(request, asked, script)
         self.served += 1
+        message = script.message or {"role": "assistant", "content": "".join(script.words)}
         choices = [
-            {
-                "index": index,
-                "message": {"role": "assistant", "content": "".join(script.words)},
-                "finish_reason": "stop",
-            }
+            {"index": index, "message": message, "finish_reason": "stop"}
             for index in range(asked.get("n") or 1)
         ]
         body = {**_frame(asked, "chat.completion"), "choices": choices}
@@ -85,9 +127,10 @@ class Upstream:
         try:
             for position, word in enumerate(script.words):
                 if script.breaks_after == position:
-                    assert request.transport is not None
-                    request.transport.abort()
+                    _broken(request)
                     return response
+                if script.gate and script.gate_before_word == position:
+                    await script.gate.passed()
                 delta = {"index": 0, "delta": {"role": "assistant", "content": word}}
                 await response.write(_event({**frame, "choices": [delta]}))
                 await asyncio.sleep(script.word_wait_s)
@@ -138,8 +181,20 @@ def running_upstream() -> Iterator[Upstream]:
         thread.join(10)
 
 
+def _broken(request: web.Request) -> web.Response:
+    """Break the connection off; what is given is never sent."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
 def _frame(asked: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {"id": "chatcmpl-upstream", "object": kind, "created": 1_700_000_000, "model": asked["model"]}
+    return {
+        "id": "chatcmpl-upstream",
+        "object": kind,
+        "created": 1_700_000_000,
+        "model": asked["model"],
+    }
 
 
 def _event(body: dict[str, Any]) -> bytes:

@@ -9,145 +9,426 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('budgets', '0002_ledger_functions'),
+        ("budgets", "0002_ledger_functions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='CatalogModel',
+            name="CatalogModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='What clients send as model, e.g. gpt-4o-mini or anthropic/claude-sonnet-5.', max_length=160, unique=True)),
-                ('provider', models.CharField(db_index=True, max_length=80)),
-                ('mode', models.CharField(choices=[('chat', 'Chat'), ('responses', 'Responses'), ('completion', 'Completion'), ('embedding', 'Embedding'), ('image_generation', 'Image Generation'), ('image_edit', 'Image Edit'), ('video_generation', 'Video Generation'), ('audio_transcription', 'Audio Transcription'), ('audio_speech', 'Audio Speech'), ('realtime', 'Realtime'), ('rerank', 'Rerank'), ('moderation', 'Moderation'), ('ocr', 'Ocr'), ('search', 'Search'), ('other', 'Other')], default='chat', max_length=24)),
-                ('context_window', models.PositiveIntegerField(blank=True, help_text='Most input tokens of a call. Empty if unknown.', null=True)),
-                ('max_output_tokens', models.PositiveIntegerField(blank=True, help_text='Most output tokens of one choice. Empty if unknown.', null=True)),
-                ('capabilities', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=80), blank=True, default=list, help_text='Such as vision, function_calling, response_schema, reasoning.', size=None)),
-                ('origin', models.CharField(choices=[('catalog', "litellm's catalogue"), ('demo', 'demo'), ('own', 'added here')], default='own', max_length=8)),
-                ('active', models.BooleanField(default=True, help_text='Whether calls may name it.')),
-                ('listed_at', models.DateTimeField()),
-                ('unlisted_at', models.DateTimeField(blank=True, help_text="When litellm's catalogue stopped listing it. It stays callable at its last price.", null=True)),
-                ('deprecated_on', models.DateField(blank=True, help_text='The day the provider has announced to retire it.', null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="What clients send as model, e.g. gpt-4o-mini or anthropic/claude-sonnet-5.",
+                        max_length=160,
+                        unique=True,
+                    ),
+                ),
+                ("provider", models.CharField(db_index=True, max_length=80)),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("chat", "Chat"),
+                            ("responses", "Responses"),
+                            ("completion", "Completion"),
+                            ("embedding", "Embedding"),
+                            ("image_generation", "Image Generation"),
+                            ("image_edit", "Image Edit"),
+                            ("video_generation", "Video Generation"),
+                            ("audio_transcription", "Audio Transcription"),
+                            ("audio_speech", "Audio Speech"),
+                            ("realtime", "Realtime"),
+                            ("rerank", "Rerank"),
+                            ("moderation", "Moderation"),
+                            ("ocr", "Ocr"),
+                            ("search", "Search"),
+                            ("other", "Other"),
+                        ],
+                        default="chat",
+                        max_length=24,
+                    ),
+                ),
+                (
+                    "context_window",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Most input tokens of a call. Empty if unknown.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "max_output_tokens",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Most output tokens of one choice. Empty if unknown.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "capabilities",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=80),
+                        blank=True,
+                        default=list,
+                        help_text="Such as vision, function_calling, response_schema, reasoning.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "origin",
+                    models.CharField(
+                        choices=[
+                            ("catalog", "litellm's catalogue"),
+                            ("demo", "demo"),
+                            ("own", "added here"),
+                        ],
+                        default="own",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "active",
+                    models.BooleanField(default=True, help_text="Whether calls may name it."),
+                ),
+                ("listed_at", models.DateTimeField()),
+                (
+                    "unlisted_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When litellm's catalogue stopped listing it. It stays callable at its last price.",
+                        null=True,
+                    ),
+                ),
+                (
+                    "deprecated_on",
+                    models.DateField(
+                        blank=True,
+                        help_text="The day the provider has announced to retire it.",
+                        null=True,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'model',
+                "verbose_name": "model",
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.PositiveIntegerField()),
-                ('valid_from', models.DateTimeField()),
-                ('valid_to', models.DateTimeField(blank=True, null=True)),
-                ('rates', models.JSONField(help_text='USD per single unit, as decimal text, by dimension.')),
-                ('source', models.CharField(choices=[('catalog', "litellm's catalogue"), ('demo', 'demo'), ('stated', 'stated here')], max_length=8)),
-                ('published_at', models.DateTimeField()),
-                ('note', models.CharField(blank=True, max_length=240)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='tracking.catalogmodel')),
-                ('published_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("version", models.PositiveIntegerField()),
+                ("valid_from", models.DateTimeField()),
+                ("valid_to", models.DateTimeField(blank=True, null=True)),
+                (
+                    "rates",
+                    models.JSONField(
+                        help_text="USD per single unit, as decimal text, by dimension."
+                    ),
+                ),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("catalog", "litellm's catalogue"),
+                            ("demo", "demo"),
+                            ("stated", "stated here"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("published_at", models.DateTimeField()),
+                ("note", models.CharField(blank=True, max_length=240)),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prices",
+                        to="tracking.catalogmodel",
+                    ),
+                ),
+                (
+                    "published_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='CostRecord',
+            name="CostRecord",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('request_id', models.UUIDField()),
-                ('attempt', models.PositiveSmallIntegerField(default=1)),
-                ('endpoint', models.CharField(max_length=40)),
-                ('provider', models.CharField(max_length=60)),
-                ('asked_model', models.CharField(max_length=160)),
-                ('model', models.CharField(max_length=160)),
-                ('outcome', models.CharField(choices=[('completed', 'Completed'), ('cancelled', 'client left'), ('interrupted', 'broke off'), ('failed', 'failed, not billed'), ('unknown', 'unknown, maybe billed')], max_length=12)),
-                ('usage_source', models.CharField(choices=[('provider', 'reported by the provider'), ('counted', 'counted here'), ('assumed', 'assumed (worst case)'), ('none', 'nothing was used')], max_length=12)),
-                ('status', models.PositiveSmallIntegerField(help_text='HTTP status that the caller was given.')),
-                ('error_code', models.CharField(blank=True, max_length=60)),
-                ('is_streamed', models.BooleanField(default=False)),
-                ('input_tokens', models.BigIntegerField(default=0)),
-                ('cached_input_tokens', models.BigIntegerField(default=0)),
-                ('cache_write_tokens', models.BigIntegerField(default=0)),
-                ('output_tokens', models.BigIntegerField(default=0)),
-                ('reasoning_tokens', models.BigIntegerField(default=0)),
-                ('lines', models.JSONField(default=list, help_text='dimension, units, rate_usd, amount_usd.')),
-                ('cost_usd', models.DecimalField(decimal_places=12, max_digits=24)),
-                ('output_cap_tokens', models.BigIntegerField(null=True)),
-                ('is_fitted', models.BooleanField(default=False, help_text='The output cap was lowered to fit.')),
-                ('finish_reason', models.CharField(blank=True, max_length=40)),
-                ('provider_request_id', models.CharField(blank=True, max_length=160)),
-                ('end_user', models.CharField(blank=True, max_length=160)),
-                ('session', models.CharField(blank=True, max_length=160)),
-                ('tags', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=120), default=list, size=None)),
-                ('metadata', models.JSONField(default=dict)),
-                ('started_at', models.DateTimeField()),
-                ('first_byte_ms', models.PositiveIntegerField(null=True)),
-                ('duration_ms', models.PositiveIntegerField()),
-                ('organization', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='cost_records', to='budgets.organization')),
-                ('price', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='cost_records', to='tracking.price')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("request_id", models.UUIDField()),
+                ("attempt", models.PositiveSmallIntegerField(default=1)),
+                ("endpoint", models.CharField(max_length=40)),
+                ("provider", models.CharField(max_length=60)),
+                ("asked_model", models.CharField(max_length=160)),
+                ("model", models.CharField(max_length=160)),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[
+                            ("completed", "Completed"),
+                            ("cancelled", "client left"),
+                            ("interrupted", "broke off"),
+                            ("failed", "failed, not billed"),
+                            ("unknown", "unknown, maybe billed"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "usage_source",
+                    models.CharField(
+                        choices=[
+                            ("provider", "reported by the provider"),
+                            ("counted", "counted here"),
+                            ("assumed", "assumed (worst case)"),
+                            ("none", "nothing was used"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "status",
+                    models.PositiveSmallIntegerField(
+                        help_text="HTTP status that the caller was given."
+                    ),
+                ),
+                ("error_code", models.CharField(blank=True, max_length=60)),
+                ("is_streamed", models.BooleanField(default=False)),
+                ("input_tokens", models.BigIntegerField(default=0)),
+                ("cached_input_tokens", models.BigIntegerField(default=0)),
+                ("cache_write_tokens", models.BigIntegerField(default=0)),
+                ("output_tokens", models.BigIntegerField(default=0)),
+                ("reasoning_tokens", models.BigIntegerField(default=0)),
+                (
+                    "lines",
+                    models.JSONField(
+                        default=list, help_text="dimension, units, rate_usd, amount_usd."
+                    ),
+                ),
+                ("cost_usd", models.DecimalField(decimal_places=12, max_digits=24)),
+                ("output_cap_tokens", models.BigIntegerField(null=True)),
+                (
+                    "is_fitted",
+                    models.BooleanField(
+                        default=False, help_text="The output cap was lowered to fit."
+                    ),
+                ),
+                ("finish_reason", models.CharField(blank=True, max_length=40)),
+                ("provider_request_id", models.CharField(blank=True, max_length=160)),
+                ("end_user", models.CharField(blank=True, max_length=160)),
+                ("session", models.CharField(blank=True, max_length=160)),
+                (
+                    "tags",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=120), default=list, size=None
+                    ),
+                ),
+                ("metadata", models.JSONField(default=dict)),
+                ("started_at", models.DateTimeField()),
+                ("first_byte_ms", models.PositiveIntegerField(null=True)),
+                ("duration_ms", models.PositiveIntegerField()),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cost_records",
+                        to="budgets.organization",
+                    ),
+                ),
+                (
+                    "price",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="cost_records",
+                        to="tracking.price",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PriceBookEdition',
+            name="PriceBookEdition",
             fields=[
-                ('id', models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('number', models.BigIntegerField(default=0)),
+                ("id", models.SmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("number", models.BigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='price_book_has_one_edition')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", 1)), name="price_book_has_one_edition"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Provider',
+            name="Provider",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(help_text='As in the model catalogue, e.g. openai, anthropic, or a name of your own.', max_length=60, validators=[django.core.validators.RegexValidator('^[a-z0-9][a-z0-9_.-]*$', 'Lower-case letters, digits, _ . -')])),
-                ('kind', models.CharField(choices=[('demo', 'built-in demo'), ('openai_compatible', 'any OpenAI-compatible address'), ('litellm', 'a provider that litellm knows')], default='litellm', max_length=20)),
-                ('base_url', models.URLField(blank=True, help_text='Only for an OpenAI-compatible address, e.g. http://127.0.0.1:11434/v1')),
-                ('sealed_key', models.BinaryField(blank=True, default=b'', help_text="The provider's key, encrypted.")),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('organization', models.ForeignKey(blank=True, help_text="Empty: the site's own, for every organization.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='providers', to='budgets.organization')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="As in the model catalogue, e.g. openai, anthropic, or a name of your own.",
+                        max_length=60,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[a-z0-9][a-z0-9_.-]*$", "Lower-case letters, digits, _ . -"
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("demo", "built-in demo"),
+                            ("openai_compatible", "any OpenAI-compatible address"),
+                            ("litellm", "a provider that litellm knows"),
+                        ],
+                        default="litellm",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "base_url",
+                    models.URLField(
+                        blank=True,
+                        help_text="Only for an OpenAI-compatible address, e.g. http://127.0.0.1:11434/v1",
+                    ),
+                ),
+                (
+                    "sealed_key",
+                    models.BinaryField(
+                        blank=True, default=b"", help_text="The provider's key, encrypted."
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: the site's own, for every organization.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="providers",
+                        to="budgets.organization",
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(fields=('model', 'version'), name='price_version_unique'),
+            model_name="price",
+            constraint=models.UniqueConstraint(
+                fields=("model", "version"), name="price_version_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('version__gte', 1)), name='price_version_from_one'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("version__gte", 1)), name="price_version_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('valid_to__isnull', True), ('valid_to__gt', models.F('valid_from')), _connector='OR'), name='price_ends_after_start'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("valid_to__isnull", True),
+                    ("valid_to__gt", models.F("valid_from")),
+                    _connector="OR",
+                ),
+                name="price_ends_after_start",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(models.Func('model', 'model', models.Value('[]'), function='int8range'), '&&'), (models.Func('valid_from', 'valid_to', models.Value('[)'), function='tstzrange'), '&&')], name='price_versions_exclude_each_other'),
+            model_name="price",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                expressions=[
+                    (models.Func("model", "model", models.Value("[]"), function="int8range"), "&&"),
+                    (
+                        models.Func(
+                            "valid_from", "valid_to", models.Value("[)"), function="tstzrange"
+                        ),
+                        "&&",
+                    ),
+                ],
+                name="price_versions_exclude_each_other",
+            ),
         ),
         migrations.AddIndex(
-            model_name='costrecord',
-            index=models.Index(fields=['organization', 'started_at', 'id'], name='cost_record_by_time'),
+            model_name="costrecord",
+            index=models.Index(
+                fields=["organization", "started_at", "id"], name="cost_record_by_time"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='costrecord',
-            constraint=models.UniqueConstraint(fields=('organization', 'request_id', 'attempt'), name='cost_record_once'),
+            model_name="costrecord",
+            constraint=models.UniqueConstraint(
+                fields=("organization", "request_id", "attempt"), name="cost_record_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='costrecord',
-            constraint=models.CheckConstraint(condition=models.Q(('cost_usd__gte', 0)), name='cost_record_not_negative'),
+            model_name="costrecord",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("cost_usd__gte", 0)), name="cost_record_not_negative"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provider',
-            constraint=models.UniqueConstraint(fields=('name', 'organization'), name='provider_once', nulls_distinct=False),
+            model_name="provider",
+            constraint=models.UniqueConstraint(
+                fields=("name", "organization"), name="provider_once", nulls_distinct=False
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provider',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'openai_compatible'), models.Q(('base_url', ''), _negated=True)), models.Q(models.Q(('kind', 'openai_compatible'), _negated=True), ('base_url', '')), _connector='OR'), name='provider_address_fits_kind', violation_error_message='An OpenAI-compatible address needs a base URL; the other kinds take none.'),
+            model_name="provider",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("kind", "openai_compatible"), models.Q(("base_url", ""), _negated=True)
+                    ),
+                    models.Q(
+                        models.Q(("kind", "openai_compatible"), _negated=True), ("base_url", "")
+                    ),
+                    _connector="OR",
+                ),
+                name="provider_address_fits_kind",
+                violation_error_message="An OpenAI-compatible address needs a base URL; the other kinds take none.",
+            ),
         ),
     ]

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from budgets.holds.terms import HoldRequest
 from budgets.limits.periods import window_at
 
 BalanceKey = tuple[int, str, datetime]
@@ -98,21 +99,18 @@ class Oracle:
     def hold(
         self,
         *,
-        request_id: UUID,
+        request: HoldRequest,
         who: Who,
-        usd: Decimal,
-        least_usd: Decimal,
-        tokens: int,
-        ttl: timedelta,
         now: datetime,
     ) -> tuple[str, Decimal]:
         """Admit a call or not; give the verdict's code and the amount held."""
+        request_id, usd, tokens = request.request_id, request.usd, request.tokens
         if request_id in self.holds:
             return "duplicate_open", self.holds[request_id].usd
         if request_id in self.journal:
             return "duplicate_resolved", usd
         keys = self._keys(who, now)
-        asked = {"usd": least_usd, "tokens": Decimal(tokens)}
+        asked = {"usd": request.least_usd, "tokens": Decimal(tokens)}
         for key in keys:
             limit = self.limits[key[0]]
             if limit.blocks and asked.get(limit.unit, Decimal(1)) > self.room(key):
@@ -121,7 +119,9 @@ class Oracle:
         amount = min([usd, *rooms])
         for key in keys:
             self.held[key] = self.held.get(key, Decimal(0)) + self._in_unit(key, amount, tokens)
-        self.holds[request_id] = Held(who, amount, tokens, keys, now, now + ttl)
+        self.holds[request_id] = Held(
+            who, amount, tokens, keys, now, now + timedelta(seconds=request.ttl_s)
+        )
         return "admitted", amount
 
     def settle(self, *, request_id: UUID, usd: Decimal, tokens: int, kind: str) -> str:
@@ -170,9 +170,7 @@ class Oracle:
         used = self.spent.get(key, Decimal(0)) + self.held.get(key, Decimal(0))
         return max(self.limits[key[0]].limit - used, Decimal(0))
 
-    def _resolve(
-        self, request_id: UUID, held: Held, usd: Decimal, tokens: int, kind: str
-    ) -> None:
+    def _resolve(self, request_id: UUID, held: Held, usd: Decimal, tokens: int, kind: str) -> None:
         for key in held.keys:
             unit = self.limits[key[0]].unit
             actual = {"usd": usd, "tokens": Decimal(tokens), "requests": Decimal(1)}
@@ -184,7 +182,11 @@ class Oracle:
 
     def _keys(self, who: Who, now: datetime) -> list[BalanceKey]:
         return [
-            (limit.id, subject, window_at(window=limit.window, zone=self.zone, instant=now).starts_at)
+            (
+                limit.id,
+                subject,
+                window_at(window=limit.window, zone=self.zone, instant=now).starts_at,
+            )
             for limit in self.limits.values()
             if who.falls_under(limit)
             for subject in who.subjects(limit.each)

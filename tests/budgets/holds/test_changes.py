@@ -154,7 +154,11 @@ def test_a_cost_above_the_hold_is_booked_in_full(key: ApiKey) -> None:
     make.charge(key=key, request=make.held_call(key=key, usd="1"), usd="1.25")
 
     balance = Balance.objects.get(unit="usd")
-    assert (balance.spent, balance.excess, balance.held) == (Decimal("1.25"), Decimal("0.25"), 0)
+    assert (balance.spent, balance.excess, balance.held) == (
+        Decimal("1.25"),
+        Decimal("0.25"),
+        Decimal(0),
+    )
     assert queries.differences() == []
 
 

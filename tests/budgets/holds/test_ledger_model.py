@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID, uuid4
 from zoneinfo import ZoneInfo
 
@@ -35,11 +36,13 @@ BEGIN = datetime(2026, 3, 30, 22, 0, tzinfo=UTC)
 # More in a long run by hand: LEDGER_EXAMPLES=20000 python3 manage.py test -n0 this file.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
 
+Asking = tuple[int, Decimal, int, int, str, tuple[str, ...]]
+
 usd = st.decimals(min_value=0, max_value=4, places=12)
 models = st.sampled_from(["openai/small", "openai/large", "own"])
 tags = st.sampled_from([(), ("a",), ("a", "b")])
 asking = st.tuples(st.integers(0, 2), usd, st.integers(0, 100), st.integers(0, 900), models, tags)
-budgets = st.builds(
+late_budgets: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     limit_amount=usd.map(lambda amount: amount * 3),
     each=st.sampled_from(["", "user", "project", "api_key", "model", "tag"]),
@@ -79,9 +82,27 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
             {**own, "scope": "project", "target": str(other.pk), "limit_amount": Decimal(6)},
             {**own, "scope": "tag", "target": "a", "limit_amount": Decimal(5), "window": "day"},
             {"plan": plan, "each": "user", "limit_amount": Decimal(7), "window": "week"},
-            {"plan": plan, "each": "user", "unit": "requests", "window": "minute", "limit_amount": 6},
-            {"plan": plan, "each": "user", "unit": "tokens", "window": "minute", "limit_amount": 2000},
-            {"plan": plan, "each": "api_key", "unit": "in_flight", "window": "total", "limit_amount": 4},
+            {
+                "plan": plan,
+                "each": "user",
+                "unit": "requests",
+                "window": "minute",
+                "limit_amount": 6,
+            },
+            {
+                "plan": plan,
+                "each": "user",
+                "unit": "tokens",
+                "window": "minute",
+                "limit_amount": 2000,
+            },
+            {
+                "plan": plan,
+                "each": "api_key",
+                "unit": "in_flight",
+                "window": "total",
+                "limit_amount": 4,
+            },
         ):
             budget = Budget(name="b", **fields)
             operations.put_budget(budget=budget, now=self.now)
@@ -93,13 +114,17 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
             transaction.set_rollback(True)
             self.transaction.__exit__(None, None, None)
 
-    @rule(target=requests, asked=st.lists(asking, min_size=1, max_size=5), ttl=st.sampled_from([0, 90]))
-    def hold_batch(self, asked: list[tuple], ttl: int) -> object:
+    @rule(
+        target=requests,
+        asked=st.lists(asking, min_size=1, max_size=5),
+        ttl=st.sampled_from([0, 90]),
+    )
+    def hold_batch(self, asked: list[Asking], ttl: int) -> object:
         """A batch is the same as its calls one after the other."""
         wanted = [self._request(item, ttl) for item in asked]
         verdicts = operations.step(holds=wanted, now=self.now)
         for request, item, verdict in zip(wanted, asked, verdicts, strict=True):
-            code, amount = self._ask_oracle(request, item, ttl)
+            code, amount = self._ask_oracle(request, item)
             assert verdict.code == code, (verdict, code)
             if code == "admitted":
                 assert verdict.amount_usd == amount
@@ -111,11 +136,13 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
         kind=st.sampled_from(["charge", "charge", "release", "estimate"]),
         hold_too=st.none() | asking,
     )
-    def settle(self, request: UUID, share: str, kind: str, hold_too: tuple | None) -> None:
+    def settle(self, request: UUID, share: str, kind: str, hold_too: Asking | None) -> None:
         """Settle once, twice, late, or what was never admitted; maybe with a hold in the batch."""
         held = self.oracle.holds.get(request)
         base = held.usd if held else Decimal(2)
-        amount = Decimal(0) if kind == "release" else (base * Decimal(share)).quantize(Decimal("1e-12"))
+        amount = (
+            Decimal(0) if kind == "release" else (base * Decimal(share)).quantize(Decimal("1e-12"))
+        )
         settlement = Settlement(request, self.organization.pk, amount, 7, kind)
         holds = [self._request(hold_too, 90)] if hold_too else []
         verdicts = operations.step(holds=holds, settlements=[settlement], now=self.now)
@@ -124,16 +151,16 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
         again = operations.settle(settlement=settlement, now=self.now)
         assert again.code == ("already" if request in self.oracle.journal else "unknown")
         if hold_too:
-            wanted, _ = self._ask_oracle(holds[0], hold_too, 90)
+            wanted, _ = self._ask_oracle(holds[0], hold_too)
             assert verdicts[0].code == wanted
 
     @rule(request=consumes(requests), item=asking)
-    def hold_again(self, request: UUID, item: tuple) -> None:
+    def hold_again(self, request: UUID, item: Asking) -> None:
         """An id that was ever admitted is never admitted again."""
         was_known = request in self.oracle.holds or request in self.oracle.journal
         asked = self._request(item, 90, request)
         (verdict,) = operations.step(holds=[asked], now=self.now)
-        code, _ = self._ask_oracle(asked, item, 90)
+        code, _ = self._ask_oracle(asked, item)
         assert verdict.code == code
         assert verdict.code != "admitted" or not was_known
 
@@ -156,8 +183,8 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
         operations.put_budget(budget=budget, now=self.now)
         self.oracle.limits[budget.pk].limit = limit
 
-    @rule(fields=budgets)
-    def add_budget(self, fields: dict) -> None:
+    @rule(fields=late_budgets)
+    def add_budget(self, fields: dict[str, Any]) -> None:
         """A budget that comes in mid-window counts what was there before it."""
         if len(self.oracle.limits) > 10:
             return
@@ -178,7 +205,7 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
         mine = [d for d in queries.differences() if d.organization_id == self.organization.pk]
         assert mine == []
 
-    def _request(self, item: tuple, ttl: int, request_id: UUID | None = None) -> HoldRequest:
+    def _request(self, item: Asking, ttl: int, request_id: UUID | None = None) -> HoldRequest:
         key, amount, least_percent, tokens, model, labels = item
         return HoldRequest(
             request_id=request_id or uuid4(),
@@ -192,18 +219,10 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
             tags=labels,
         )
 
-    def _ask_oracle(self, request: HoldRequest, item: tuple, ttl: int) -> tuple[str, Decimal]:
+    def _ask_oracle(self, request: HoldRequest, item: Asking) -> tuple[str, Decimal]:
         key = self.keys[item[0]]
         who = Who(str(key.project_id), str(key.user_id), str(key.pk), request.model, request.tags)
-        return self.oracle.hold(
-            request_id=request.request_id,
-            who=who,
-            usd=request.usd,
-            least_usd=request.least_usd,
-            tokens=request.tokens,
-            ttl=timedelta(seconds=ttl),
-            now=self.now,
-        )
+        return self.oracle.hold(request=request, who=who, now=self.now)
 
 
 def _limit(budget: Budget) -> Limit:
@@ -218,8 +237,6 @@ def _limit(budget: Budget) -> Limit:
         limit=Decimal(budget.limit_amount),
         blocks=budget.enforcement == "block",
     )
-
-
 
 
 def test_any_history_ends_as_the_oracle_says(committed_db: None) -> None:

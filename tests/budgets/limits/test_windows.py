@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,7 +33,10 @@ ZONES = (
     "Australia/Lord_Howe",
 )
 instants = st.datetimes(
-    min_value=datetime(2016, 1, 1), max_value=datetime(2030, 12, 31), timezones=st.just(UTC)
+    # Hypothesis takes naive bounds and adds the zone itself.
+    min_value=datetime(2016, 1, 1),  # noqa: DTZ001
+    max_value=datetime(2030, 12, 31),  # noqa: DTZ001
+    timezones=st.just(UTC),
 )
 
 
@@ -44,7 +48,7 @@ def test_begins_where_the_database_says(zone: str) -> None:
         from generate_series(%(first)s::timestamptz, %(last)s, interval '5 hours 17 minutes') at,
           unnest(%(windows)s::text[]) w
     """
-    arguments = {
+    arguments: dict[str, Any] = {
         "zone": zone,
         "first": datetime(2016, 1, 1, tzinfo=UTC),
         "last": datetime(2019, 12, 31, tzinfo=UTC),
@@ -95,7 +99,11 @@ names = st.text(alphabet="ab/%_\\.-", max_size=8)
 
 
 @pytest.mark.django_db
-@given(data=st.lists(st.tuples(st.text(alphabet="ab/%_\\.*", max_size=6), names), min_size=1, max_size=50))
+@given(
+    data=st.lists(
+        st.tuples(st.text(alphabet="ab/%_\\.*", max_size=6), names), min_size=1, max_size=50
+    )
+)
 def test_patterns_match_the_same_in_python_and_in_sql(data: list[tuple[str, str]]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
