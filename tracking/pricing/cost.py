@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact
+from functools import lru_cache
 
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD, quantize_usd, round_up_usd, usd_text
@@ -121,13 +123,18 @@ def worst_rates(*, bounds: Bounds, rates: Rates) -> WorstRates:
     for (a provider may serve at another) and with and without off-peak hours.
     """
     factor = rates.uplift(bounds.uplifts)
-    cases = list(_reachable(bounds, rates))
+    input_usd, output_usd = _dearest(
+        rates,
+        bisect_left(rates.thresholds, bounds.input_tokens),
+        rates.service(bounds.service_tier),
+        frozenset(bounds.excluded),
+    )
     searches = [rates.per_unit[name] for name in SEARCH_DIMENSIONS if name in rates.per_unit]
     fixed = bounds.web_searches * _raised(max(searches, default=ZERO_USD), factor)
     fixed += bounds.choices * _raised(rates.per_unit.get("request", ZERO_USD), factor)
     return WorstRates(
-        input_usd=_raised(_dearest(cases, INPUT_DIMENSIONS, bounds.excluded), factor),
-        output_usd=_raised(_dearest(cases, OUTPUT_DIMENSIONS, bounds.excluded), factor),
+        input_usd=_raised(input_usd, factor),
+        output_usd=_raised(output_usd, factor),
         fixed_usd=fixed,
     )
 
@@ -172,17 +179,25 @@ def _raised(rate: Decimal, factor: Decimal) -> Decimal:
     return rate if factor == 1 else quantize_usd(_EXACT.multiply(rate, factor))
 
 
-def _reachable(bounds: Bounds, rates: Rates) -> Iterator[Mapping[str, Decimal]]:
-    sizes = [0, *(limit + 1 for limit in rates.thresholds if limit < bounds.input_tokens)]
-    for service_tier in {None, bounds.service_tier}:
-        for size in sizes:
-            yield rates.of_call(input_tokens=size, service_tier=service_tier)
-            if rates.off_peak:
-                yield rates.of_call(input_tokens=size, service_tier=service_tier, off_peak=True)
-
-
+@lru_cache(maxsize=8192)
 def _dearest(
-    cases: Collection[Mapping[str, Decimal]], dimensions: tuple[str, ...], excluded: Collection[str]
-) -> Decimal:
-    kept = [name for name in dimensions if name not in excluded]
-    return max((case[name] for case in cases for name in kept if name in case), default=ZERO_USD)
+    rates: Rates, crossable: int, service: str, excluded: frozenset[str]
+) -> tuple[Decimal, Decimal]:
+    cases = list(_reachable(rates, crossable, service))
+
+    def dearest(dimensions: tuple[str, ...]) -> Decimal:
+        kept = [name for name in dimensions if name not in excluded]
+        return max(
+            (case[name] for case in cases for name in kept if name in case), default=ZERO_USD
+        )
+
+    return dearest(INPUT_DIMENSIONS), dearest(OUTPUT_DIMENSIONS)
+
+
+def _reachable(rates: Rates, crossable: int, service: str) -> Iterator[Mapping[str, Decimal]]:
+    sizes = [0, *(threshold + 1 for threshold in rates.thresholds[:crossable])]
+    for size in sizes:
+        for tier in {"", service}:
+            yield rates.of_call(input_tokens=size, service_tier=tier)
+            if rates.off_peak:
+                yield rates.of_call(input_tokens=size, service_tier=tier, off_peak=True)

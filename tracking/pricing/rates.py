@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -74,10 +75,7 @@ class Rates:
     off_peak: OffPeak | None = None
     thresholds: tuple[int, ...] = field(init=False, compare=False)
     services: frozenset[str] = field(init=False, compare=False)
-    # Choosing is asked for on every call and answered by few different tables.
-    _chosen: dict[tuple[int, str, bool], Mapping[str, Decimal]] = field(
-        init=False, compare=False, repr=False, default_factory=dict
-    )
+    _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for key, rate in (*self.per_unit.items(), *self.uplifts.items()):
@@ -86,9 +84,12 @@ class Rates:
             if dimension_of(key) in CHARGED_DIMENSIONS and rate != quantize_usd(rate):
                 raise RatesInvalid(key=key, rate=str(rate))
         object.__setattr__(self, "thresholds", _thresholds(self.per_unit))
-        object.__setattr__(
-            self, "services", frozenset(key.partition("@")[2] for key in self.per_unit)
-        )
+        services = frozenset(key.partition("@")[2] for key in self.per_unit)
+        object.__setattr__(self, "services", services)
+        object.__setattr__(self, "_hash", hash(frozenset(self.per_unit.items())))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def prices_text(self) -> bool:
@@ -106,16 +107,14 @@ class Rates:
         is missing has no rate of its own nor one to fall back on. Rules as in litellm 1.106
         (``llm_cost_calc/utils.py``), which the oracle test compares over the whole catalogue.
         """
+        crossed = bisect_left(self.thresholds, input_tokens)
+        return _chosen(self, crossed, self.service(service_tier), off_peak)
+
+    def service(self, service_tier: str | None) -> str:
+        """Name the listed service that a tier is charged as; empty for the standard one."""
         tier = (service_tier or "").lower()
         tier = _SERVICE_TIERS.get(tier, tier)
-        service = tier if tier in self.services else ""
-        crossed = bisect_left(self.thresholds, input_tokens)
-        case = (crossed, service, off_peak)
-        if case not in self._chosen:
-            self._chosen[case] = MappingProxyType(
-                self._choose(crossed=crossed, service=service, off_peak=off_peak)
-            )
-        return self._chosen[case]
+        return tier if tier in self.services else ""
 
     def is_off_peak(self, at: datetime | None) -> bool:
         """Tell whether the instant lies in this price's cheaper hours; an unknown one does not."""
@@ -147,45 +146,52 @@ class Rates:
             stored["off_peak"] = self.off_peak.as_json()
         return stored
 
-    def _choose(self, *, crossed: int, service: str, off_peak: bool) -> dict[str, Decimal]:
-        chosen: dict[str, Decimal] = {}
-        for dimension in TOKEN_DIMENSIONS:
-            rate = self._own_rate(dimension, crossed, service)
-            if off_peak:
-                rate = self.per_unit.get(f"{dimension}@{OFF_PEAK}", rate)
-            rate = self._or_fallback(dimension, rate, chosen, service)
-            if rate is not None:
-                chosen[dimension] = rate
-        return chosen
 
-    def _own_rate(self, dimension: str, crossed: int, service: str) -> Decimal | None:
-        """The rate past the highest of the crossed thresholds that names one."""
-        rate = self._service_rate(dimension, service)
-        for threshold in self.thresholds[:crossed]:
-            beyond = self._service_rate(f"{dimension}>{threshold}", service)
-            rate = rate if beyond is None else beyond
-        return rate
+# Choosing is asked for on every call and answered by few different tables.
+@lru_cache(maxsize=8192)
+def _chosen(rates: Rates, crossed: int, service: str, off_peak: bool) -> Mapping[str, Decimal]:  # noqa: FBT001  a key
+    chosen: dict[str, Decimal] = {}
+    for dimension in TOKEN_DIMENSIONS:
+        rate = _own_rate(rates, dimension, crossed, service)
+        if off_peak:
+            rate = rates.per_unit.get(f"{dimension}@{OFF_PEAK}", rate)
+        rate = _or_fallback(rates, dimension, rate, chosen, service)
+        if rate is not None:
+            chosen[dimension] = rate
+    return MappingProxyType(chosen)
 
-    def _service_rate(self, key: str, service: str) -> Decimal | None:
-        """A service tier sells some kinds of token at the standard rate and does not list them."""
-        at_service = self.per_unit.get(f"{key}@{service}") if service else None
-        return self.per_unit.get(key) if at_service is None else at_service
 
-    def _or_fallback(
-        self, dimension: str, rate: Decimal | None, chosen: Mapping[str, Decimal], service: str
-    ) -> Decimal | None:
-        if dimension == "output" and not rate:
-            # A model that answers in images may name only their rate.
-            return self.per_unit.get("image_output", rate)
-        if dimension == "reasoning" and self._tier_reasons_at_output_rate(service):
-            return chosen.get("output")
-        return chosen.get(_FALLBACKS.get(dimension, "")) if rate is None else rate
+def _own_rate(rates: Rates, dimension: str, crossed: int, service: str) -> Decimal | None:
+    """The rate past the highest of the crossed thresholds that names one."""
+    rate = _service_rate(rates, dimension, service)
+    for threshold in rates.thresholds[:crossed]:
+        beyond = _service_rate(rates, f"{dimension}>{threshold}", service)
+        rate = rate if beyond is None else beyond
+    return rate
 
-    def _tier_reasons_at_output_rate(self, service: str) -> bool:
-        """A tier that names an output rate but no reasoning rate charges reasoning as output."""
-        if not service or f"reasoning@{service}" in self.per_unit:
-            return False
-        return f"output@{service}" in self.per_unit
+
+def _service_rate(rates: Rates, key: str, service: str) -> Decimal | None:
+    """A service tier sells some kinds of token at the standard rate and does not list them."""
+    at_service = rates.per_unit.get(f"{key}@{service}") if service else None
+    return rates.per_unit.get(key) if at_service is None else at_service
+
+
+def _or_fallback(
+    rates: Rates, dimension: str, rate: Decimal | None, chosen: Mapping[str, Decimal], service: str
+) -> Decimal | None:
+    if dimension == "output" and not rate:
+        # A model that answers in images may name only their rate.
+        return rates.per_unit.get("image_output", rate)
+    if dimension == "reasoning" and _tier_reasons_at_output_rate(rates, service):
+        return chosen.get("output")
+    return chosen.get(_FALLBACKS.get(dimension, "")) if rate is None else rate
+
+
+def _tier_reasons_at_output_rate(rates: Rates, service: str) -> bool:
+    """A tier that names an output rate but no reasoning rate charges reasoning as output."""
+    if not service or f"reasoning@{service}" in rates.per_unit:
+        return False
+    return f"output@{service}" in rates.per_unit
 
 
 def dimension_of(key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Any, Literal, Self
 
 from budgets.core.errors import DomainError
@@ -66,15 +67,21 @@ class Usage:
     search_context: SearchContext = "medium"
 
     def __post_init__(self) -> None:
-        for name in COUNTS:
-            count = getattr(self, name)
-            if type(count) is not int or not 0 <= count <= MOST_UNITS:
-                raise UsageContradiction(field=name, count=count)
-        self._parts_fit("input_tokens", _CACHE_KINDS)
-        self._parts_fit("input_tokens", _INPUT_MODALITIES)
-        self._parts_fit("output_tokens", _OUTPUT_KINDS)
-        self._parts_fit("cached_input_tokens", ("cached_audio_input_tokens",))
-        self._parts_fit("audio_input_tokens", ("cached_audio_input_tokens",))
+        counts = _COUNTS_OF(self)
+        if (
+            {type(count) for count in counts} != {int}
+            or min(counts) < 0
+            or max(counts) > MOST_UNITS
+        ):
+            raise UsageContradiction(counts=dict(zip(COUNTS, counts, strict=True)))
+        overlap = min(self.cached_input_tokens, self.audio_input_tokens)
+        if (
+            sum(_CACHED_OF(self)) > self.input_tokens
+            or sum(_MODALITIES_OF(self)) > self.input_tokens
+            or sum(_OUTPUT_OF(self)) > self.output_tokens
+            or self.cached_audio_input_tokens > overlap
+        ):
+            raise UsageContradiction(counts=dict(zip(COUNTS, counts, strict=True)))
 
     @classmethod
     def reconciled(cls, counts: Mapping[str, Any]) -> Self:
@@ -101,11 +108,11 @@ class Usage:
         What the cache covered is charged as cached; a kind of input is charged as such only
         where the cache did not cover it.
         """
-        fresh = self.input_tokens - sum(getattr(self, name) for name in _CACHE_KINDS)
+        fresh = self.input_tokens - sum(_CACHED_OF(self))
         audio = min(self.audio_input_tokens - self.cached_audio_input_tokens, fresh)
         image = min(self.image_input_tokens, fresh - audio)
         video = min(self.video_input_tokens, fresh - audio - image)
-        text_output = self.output_tokens - sum(getattr(self, name) for name in _OUTPUT_KINDS)
+        text_output = self.output_tokens - sum(_OUTPUT_OF(self))
         return {
             "input": fresh - audio - image - video,
             "cached_input": self.cached_input_tokens - self.cached_audio_input_tokens,
@@ -122,14 +129,12 @@ class Usage:
             "video_output": self.video_output_tokens,
         }
 
-    def _parts_fit(self, total: str, parts: tuple[str, ...]) -> None:
-        if sum(getattr(self, part) for part in parts) > getattr(self, total):
-            raise UsageContradiction(
-                total=total, **{name: getattr(self, name) for name in (total, *parts)}
-            )
-
 
 COUNTS = tuple(known.name for known in fields(Usage) if known.name != "search_context")
+_COUNTS_OF = attrgetter(*COUNTS)
+_CACHED_OF = attrgetter(*_CACHE_KINDS)
+_MODALITIES_OF = attrgetter(*_INPUT_MODALITIES)
+_OUTPUT_OF = attrgetter(*_OUTPUT_KINDS)
 
 
 def _count(reported: object) -> int:
