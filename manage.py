@@ -16,7 +16,8 @@ def main() -> None:
     """Continue in the project's own environment, then hand over to Django."""
     bootstrap.ensure(sys.argv)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "costsite.settings")
-    if data := bootstrap.data_option(sys.argv):
+    data = bootstrap.data_option(sys.argv)
+    if data:
         os.environ["COSTSITE_DATA"] = data
     from django.core.management import execute_from_command_line
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
+import importlib.metadata
 import os
 import re
 import shutil
@@ -167,10 +167,13 @@ class Environment:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.unfinished.write_text(self.kind, encoding="utf-8")
         base = getattr(sys, "_base_executable", sys.executable)
-        # Debian keeps ensurepip in a package of its own; its absence is no reason to ask for root.
-        flags = [] if importlib.util.find_spec("ensurepip") else ["--without-pip"]
+        # The pip that is already here can install into it, without seconds spent on a second one.
+        # Debian keeps ensurepip in a package of its own anyway.
+        flags = ["--without-pip"] if _own_pip_reaches_others() else []
         if _run([base, "-m", "venv", *flags, str(self.folder)]):
-            raise SetUpError("Python could not make a virtual environment (python -m venv failed).")
+            raise SetUpError(
+                "Python could not make a virtual environment. Install python3-venv or python3-pip."
+            )
 
     def _install(self) -> None:
         self.unfinished.write_text(self.kind, encoding="utf-8")
@@ -198,12 +201,9 @@ class Environment:
 
     def _pip(self) -> list[str]:
         quiet = ["--quiet", "--disable-pip-version-check", "--no-input"]
-        own = [str(self.python), "-m", "pip"]
-        if _run([*own, "--version"], shown=False) == 0:
-            return own + quiet
-        if importlib.util.find_spec("pip"):
+        if _own_pip_reaches_others():
             return [sys.executable, "-m", "pip", "--python", str(self.python), *quiet]
-        raise SetUpError("neither pip nor ensurepip is here. Install python3-venv or python3-pip.")
+        return [str(self.python), "-m", "pip", *quiet]
 
     def _shown(self) -> str:
         with contextlib.suppress(ValueError):
@@ -222,6 +222,14 @@ def _alone(lock: Path) -> Iterator[None]:
             _say("another start is setting up; waiting for it")
             fcntl.flock(stream, fcntl.LOCK_EX)
         yield
+
+
+def _own_pip_reaches_others() -> bool:
+    """Tell whether the pip of this Python is here and knows ``--python`` (since 22.3)."""
+    try:
+        return tuple(map(int, importlib.metadata.version("pip").split(".")[:2])) >= (22, 3)
+    except (importlib.metadata.PackageNotFoundError, ValueError):
+        return False
 
 
 def _pinned_uv() -> str:
@@ -247,13 +255,11 @@ def _uv_environment(pip: list[str]) -> dict[str, str]:
     return environment
 
 
-def _run(
-    command: list[str], *, environment: dict[str, str] | None = None, shown: bool = True
-) -> int:
-    output = None if shown else subprocess.DEVNULL
-    return subprocess.run(
-        command, stdout=sys.stderr if shown else output, stderr=output, env=environment, check=False
-    ).returncode
+def _run(command: list[str], *, environment: dict[str, str] | None = None) -> int:
+    try:
+        return subprocess.run(command, stdout=sys.stderr, env=environment, check=False).returncode
+    except FileNotFoundError:
+        return 127
 
 
 def _text(path: Path) -> str:

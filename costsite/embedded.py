@@ -115,6 +115,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Stop the server whoever uses it: fast, and after half a minute without a checkpoint."""
+        self._reap()
         pid = self.pid()
         if pid is None:
             return
@@ -133,8 +134,7 @@ class Postgres:
 
     def running(self) -> bool:
         """Tell whether the server runs; reaps a child that has died."""
-        if self._child is not None and self._child.poll() is not None:
-            self._child = None
+        self._reap()
         return self.pid() is not None
 
     def destroy(self) -> None:
@@ -239,14 +239,15 @@ class Postgres:
     def _gone(self, pid: int, patience_s: float) -> bool:
         deadline = time.monotonic() + patience_s
         while time.monotonic() < deadline:
-            if self._child is not None and self._child.pid == pid:
-                if self._child.poll() is not None:
-                    self._child = None
-                    return True
-            elif not alive(pid):
+            if not alive(pid):
+                self._reap()
                 return True
             time.sleep(0.01)
         return False
+
+    def _reap(self) -> None:
+        if self._child is not None and self._child.poll() is not None:
+            self._child = None
 
 
 _used: dict[tuple[int, Path], Postgres] = {}
