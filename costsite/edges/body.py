@@ -12,24 +12,25 @@ class BodyTooLarge(DomainError):
     code = "request_too_large"
 
 
-def limited(receive: Receive, *, scope: Scope, limit: int) -> Receive:
-    """Wrap ``receive`` so that it raises BodyTooLarge at the first byte over the limit.
+class LimitedBody:
+    """Stands for ``receive``; at the first byte over the limit it says that the client has left.
 
-    A length that the client declares is believed when it is too large: then nothing is read at all.
+    Whoever reads then lets go of what was read, and the edge answers in its place. A length that
+    the client declares is believed when it is too large: then nothing is read at all.
     """
-    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    is_declared_too_large = declared.isdigit() and int(declared) > limit
-    received = 0
 
-    async def receive_within_limit() -> Message:
-        nonlocal received
-        if is_declared_too_large:
-            raise BodyTooLarge(limit_bytes=limit)
-        message = await receive()
-        if message["type"] == "http.request":
-            received += len(message.get("body", b""))
-            if received > limit:
-                raise BodyTooLarge(limit_bytes=limit)
-        return message
+    def __init__(self, receive: Receive, *, scope: Scope, limit: int) -> None:
+        self._receive = receive
+        self._left = limit
+        declared = next(
+            (value for name, value in scope["headers"] if name == b"content-length"), b""
+        )
+        self.is_exceeded = declared.isdigit() and int(declared) > limit
 
-    return receive_within_limit
+    async def __call__(self) -> Message:
+        """Give the server's next message."""
+        if not self.is_exceeded:
+            message = await self._receive()
+            self._left -= len(message.get("body", b""))
+            self.is_exceeded = self._left < 0
+        return {"type": "http.disconnect"} if self.is_exceeded else message

@@ -8,7 +8,7 @@ from django.core.handlers.asgi import ASGIHandler
 
 from budgets.http.errors import answer_of, error_body
 from costsite.edges import lifespan
-from costsite.edges.body import BodyTooLarge, limited
+from costsite.edges.body import BodyTooLarge, LimitedBody
 from costsite.edges.handlers import BareHandler, LeanHandler
 from costsite.edges.protocol import Receive, Scope, Send
 from costsite.edges.static import StaticFiles
@@ -38,11 +38,10 @@ class Site:
         if scope["method"] in {"GET", "HEAD"} and self._static.has(scope["path"]):
             await self._static.answer(scope, send)
             return
-        within = limited(receive, scope=scope, limit=settings.COSTSITE_MAX_BODY_BYTES)
-        try:
-            await self._handler(scope["path"])(scope, within, send)
-        except BodyTooLarge as error:
-            await _refuse(error, send)
+        body = LimitedBody(receive, scope=scope, limit=settings.COSTSITE_MAX_BODY_BYTES)
+        await self._handler(scope["path"])(scope, body, send)
+        if body.is_exceeded:
+            await _refuse(BodyTooLarge(limit_bytes=settings.COSTSITE_MAX_BODY_BYTES), send)
 
     def _handler(self, path: str) -> ASGIHandler:
         if path.startswith("/v1/") or path == "/v1":
