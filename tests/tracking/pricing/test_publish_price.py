@@ -126,9 +126,8 @@ def test_does_not_let_the_database_hold_two_prices_at_one_instant() -> None:
 
 
 def test_lets_two_models_have_prices_at_one_instant() -> None:
-    publish(model("one"), "0.000001")
-    publish(model("other"), "0.000001")
-    assert Price.objects.in_force(NOW).count() == 2
+    prices = [publish(model("one"), "0.000001"), publish(model("other"), "0.000001")]
+    assert list(Price.objects.in_force(NOW).filter(model__provider="own").order_by("pk")) == prices
 
 
 def test_makes_books_in_memory_stale() -> None:
