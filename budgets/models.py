@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from budgets.health.models import Tick
-from budgets.holds.models import Hold, JournalEntry
-from budgets.limits.models import Balance, Budget
+from budgets.holds.models import Hold, IdempotencyKey, JournalEntry, Seal, SealedUntil
+from budgets.limits.models import Balance, Budget, LimitRaise
 from budgets.plans.models import Plan
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 
@@ -13,11 +13,15 @@ __all__ = [
     "Balance",
     "Budget",
     "Hold",
+    "IdempotencyKey",
     "JournalEntry",
+    "LimitRaise",
     "Membership",
     "Organization",
     "Plan",
     "Project",
+    "Seal",
+    "SealedUntil",
     "Tick",
     "User",
 ]

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from budgets.health.tasks import tick
-from budgets.holds.tasks import expire_overdue, sweep_rate_balances
+from budgets.holds.tasks import expire_overdue, seal_hours, sweep_names, sweep_rate_balances
 
-__all__ = ["expire_overdue", "sweep_rate_balances", "tick"]
+__all__ = ["expire_overdue", "seal_hours", "sweep_names", "sweep_rate_balances", "tick"]

@@ -25,6 +25,8 @@ if app.conf.broker_url.startswith("pgmq:"):
 SCHEDULE = {
     "budgets.tick": 60.0,
     "budgets.expire_overdue": 15.0,
+    "budgets.seal_hours": 600.0,
+    "budgets.sweep_names": 3600.0,
     "budgets.sweep_rate_balances": 3600.0,
 }
 # "Last run long ago" makes each task run at once after a start, not only when its slot has passed.

@@ -31,7 +31,7 @@ from budgets.holds.terms import HoldRequest, Settlement, Verdict
 logger = logging.getLogger(__name__)
 
 BARE_STATEMENT = (
-    "select op, request_id, code, amount_usd, budget"
+    "select op, request_id, code, amount_usd, told"
     " from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb, %(now)s::timestamptz)"
 )
 _MOST_IN_A_BATCH = 256
@@ -205,7 +205,7 @@ class Lane:
             verdict = verdicts[operation.key]
             if operation.was_tried and verdict.code == "duplicate_open":
                 # Our own first try was committed, though its answer was lost.
-                verdict = Verdict("hold", verdict.request_id, "admitted", verdict.amount_usd, None)
+                verdict = Verdict("hold", verdict.request_id, "admitted", verdict.amount_usd)
             if not operation.verdict.done():
                 operation.verdict.set_result(verdict)
             elif verdict.code == "admitted":

@@ -9,19 +9,46 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from budgets.core.errors import DomainError
 from budgets.core.sql import read_sql
+from budgets.holds.models import IdempotencyKey
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
-from budgets.limits.models import Budget
+from budgets.limits.models import Budget, LimitRaise
 from budgets.plans.models import Plan
-from budgets.tenancy.models import Membership, Organization
+from budgets.tenancy.models import Membership, Organization, User
 
 # Longer than any call that could still be corrected in them.
 _RATES_ARE_KEPT = timedelta(hours=1)
+_NAMES_ARE_KEPT = timedelta(hours=24)
+_SEALED_AFTER = timedelta(minutes=5)
+
+
+class ReasonMissing(DomainError):
+    """An adjustment needs a reason."""
+
+    code = "invalid_request"
+
+
+class CallUnknown(DomainError):
+    """There is no such call."""
+
+    code = "not_found"
+
+
+class BelowZero(DomainError):
+    """That would give back more than was charged."""
+
+    code = "value_out_of_range"
+
+
+_ADJUST_REFUSALS: dict[str, type[DomainError]] = {"unknown": CallUnknown, "below_zero": BelowZero}
 
 
 def step(
@@ -69,6 +96,58 @@ def expire(*, most: int = 100, now: datetime | None = None) -> int:
     return most
 
 
+def adjust(
+    *,
+    organization: Organization,
+    request_id: UUID,
+    kind: str,
+    amount_usd: Decimal,
+    reason: str,
+    actor: User | None,
+    now: datetime | None = None,
+) -> None:
+    """Book a refund, credit or correction of a call, in the windows that it was charged in.
+
+    ``amount_usd`` is signed: a refund or credit is negative. The entries before it stay.
+
+    :raises ReasonMissing: without a reason
+    :raises CallUnknown: if the organization has no such call
+    :raises BelowZero: if more would be given back than was charged
+    """
+    if not reason.strip():
+        raise ReasonMissing
+    arguments = [
+        organization.pk,
+        request_id,
+        kind,
+        amount_usd,
+        reason.strip(),
+        actor.pk if actor else None,
+        now,
+    ]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select budgets_adjust(%s, %s, %s, %s, %s, %s, %s)", arguments)
+        refusal = _ADJUST_REFUSALS.get(cursor.fetchone()[0])
+    if refusal is not None:
+        raise refusal(request_id=str(request_id))
+
+
+def seal(*, now: datetime) -> int:
+    """Seal the hours that have ended; give how many seals were made.
+
+    An hour is left open for a while, until every transaction that began in it has surely ended.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("select budgets_seal(%s)", [now - _SEALED_AFTER])
+        return int(cursor.fetchone()[0])
+
+
+def sweep_names(*, now: datetime) -> int:
+    """Delete idempotent names that are a day old; give their number."""
+    deleted, _ = IdempotencyKey.objects.filter(claimed_at__lte=now - _NAMES_ARE_KEPT).delete()
+    return deleted
+
+
 def sweep_rate_balances(*, now: datetime, most: int = 5000) -> int:
     """Delete the balances of rate limits whose minute ended an hour ago; give their number."""
     arguments: dict[str, datetime | int] = {"before": now - _RATES_ARE_KEPT, "most": most}
@@ -87,15 +166,61 @@ def put_budget(*, budget: Budget, now: datetime | None = None) -> None:
     budget.full_clean()
     with transaction.atomic():
         budget.save()
+        if budget.organization_id is None and budget.plan_id is None:
+            recount(organization=None, now=now)
         for organization in _organizations_under(budget):
-            open_balances(organization=organization, now=now)
+            recount(organization=organization, now=now)
+
+
+def retire_budget(*, budget: Budget) -> None:
+    """Take a budget out of force: the next call no longer falls under it. Its history stays."""
+    Budget.objects.filter(pk=budget.pk).update(active=False)
+    budget.active = False
+
+
+def raise_limit(*, limit_raise: LimitRaise) -> None:
+    """Raise a limit for a while, from the next hold in its time on; it ends by itself.
+
+    :raises ValidationError: if a field is not valid, e.g. an end before the start
+    """
+    limit_raise.full_clean()
+    with transaction.atomic():
+        budget = Budget.objects.select_for_update().get(pk=limit_raise.budget_id)
+        limit_raise.save()
+        budget.raised_until = max(filter(None, (budget.raised_until, limit_raise.ends_at)))
+        budget.save(update_fields=["raised_until"])
+
+
+def end_raise(*, limit_raise: LimitRaise, now: datetime) -> None:
+    """End a temporary raise now; one that has ended already is left as it is."""
+    LimitRaise.objects.filter(pk=limit_raise.pk, ends_at__gt=now, starts_at__lt=now).update(
+        ends_at=now
+    )
+    LimitRaise.objects.filter(pk=limit_raise.pk, starts_at__gte=now).delete()
+
+
+def change_time_zone(
+    *, organization: Organization, time_zone: str, now: datetime | None = None
+) -> None:
+    """Move an organization to another time zone, at once.
+
+    Windows begin at other instants then; the new ones open with what was spent in them already,
+    so that nothing is reset by the change.
+
+    :raises ValidationError: if there is no such time zone
+    """
+    organization.time_zone = time_zone
+    organization.full_clean()
+    with transaction.atomic():
+        Organization.objects.filter(pk=organization.pk).update(time_zone=time_zone)
+        recount(organization=organization, now=now)
 
 
 def change_plan(*, organization: Organization, plan: Plan, now: datetime | None = None) -> None:
     """Put an organization on another plan; what was spent in the open windows counts there too."""
     with transaction.atomic():
         Organization.objects.filter(pk=organization.pk).update(plan=plan)
-        open_balances(organization=organization, now=now)
+        recount(organization=organization, now=now)
     organization.plan = plan
 
 
@@ -105,17 +230,19 @@ def change_member_plan(
     """Give a member a plan of their own, or None for the organization's, as change_plan() does."""
     with transaction.atomic():
         Membership.objects.filter(pk=membership.pk).update(plan=plan)
-        open_balances(organization=membership.organization, now=now)
+        recount(organization=membership.organization, now=now)
     membership.plan = plan
 
 
-def open_balances(*, organization: Organization, now: datetime | None = None) -> int:
-    """Open the balances of budgets that have come to apply in mid-window; give their number.
+def recount(*, organization: Organization | None, now: datetime | None = None) -> int:
+    """Count again what is spent and held under the budgets that apply now; give their number.
 
-    Call it in the transaction of the change: holds and settles of the organization wait for it.
+    Call it in the transaction of a change: holds and settles of the organization wait for it. None
+    counts the site's own budgets, and everyone waits.
     """
+    owner = organization.pk if organization else None
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select budgets_open_balances(%s, %s)", [organization.pk, now])
+        cursor.execute("select budgets_recount(%s, %s)", [owner, now])
         return int(cursor.fetchone()[0])
 
 
@@ -123,6 +250,8 @@ def _organizations_under(budget: Budget) -> QuerySet[Organization]:
     """Find whom a budget applies to, in the order in which every writer locks them."""
     if budget.organization_id is not None:
         return Organization.objects.filter(pk=budget.organization_id)
+    if budget.plan_id is None:
+        return Organization.objects.none()
     on_plan = Q(plan=budget.plan_id) | Q(memberships__plan=budget.plan_id)
     return Organization.objects.filter(on_plan).distinct().order_by("pk")
 

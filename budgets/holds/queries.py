@@ -16,7 +16,7 @@ class Difference:
     """A balance that is not what the open holds and the journal add up to."""
 
     balance_id: int
-    organization_id: int
+    organization_id: int | None
     budget: str
     subject: str
     window_start: datetime
@@ -25,6 +25,22 @@ class Difference:
     held_by_holds: Decimal
     spent: Decimal
     spent_by_journal: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenSeal:
+    """A sealed hour that is no longer what was sealed, and why."""
+
+    organization_id: int
+    hour: datetime
+    reason: str
+
+
+def broken_seals() -> list[BrokenSeal]:
+    """Compute every sealed hour's hash again, and find hours that went unsealed."""
+    with connection.cursor() as cursor:
+        cursor.execute(read_sql("budgets.holds", "broken_seals"))
+        return [BrokenSeal(*row) for row in cursor.fetchall()]
 
 
 def differences() -> list[Difference]:

@@ -62,6 +62,25 @@ class ModelNotAllowed(DomainError):
     code = "model_not_allowed"
 
 
+class IdempotencyInFlight(DomainError):
+    """A request with this Idempotency-Key is under way. Try again when it has ended."""
+
+    code = "idempotency_in_flight"
+
+
+class IdempotencyMismatch(DomainError):
+    """This Idempotency-Key was used for a request with another body. Use a new one."""
+
+    code = "idempotency_mismatch"
+
+
+class IdempotencyDone(DomainError):
+    """A request with this Idempotency-Key was answered and charged before; its answer was not
+    kept. An organization can choose to keep answers for a day."""
+
+    code = "idempotency_result_not_stored"
+
+
 class AlreadyAdmitted(DomainError):
     """A call with this request id was admitted before."""
 
@@ -75,6 +94,7 @@ _PLAIN: dict[str, type[DomainError]] = {
     "model_not_allowed": ModelNotAllowed,
     "duplicate_open": AlreadyAdmitted,
     "duplicate_resolved": AlreadyAdmitted,
+    "name_mismatch": IdempotencyMismatch,
 }
 _UNIT_WORDS = {
     "requests": "requests a minute",
@@ -90,6 +110,8 @@ def refusal_of(
 
     :raises KeyError: if the verdict is not a refusal
     """
+    if verdict.first is not None:
+        return _repeated(verdict)
     if verdict.balance is None:
         return _PLAIN[verdict.code]()
     if verdict.balance.unit != "usd":
@@ -102,6 +124,14 @@ def resets_at(balance: BalanceTold, *, zone: ZoneInfo, now: datetime) -> datetim
     return window_at(
         window=balance.window, zone=zone, instant=max(balance.window_start, now)
     ).ends_at
+
+
+def _repeated(verdict: Verdict) -> DomainError:
+    assert verdict.first is not None
+    first_id = str(verdict.first.request_id)
+    if verdict.code == "name_in_flight":
+        return IdempotencyInFlight(first_request_id=first_id, retry_after_s=1)
+    return IdempotencyDone(first_request_id=first_id, charged_usd=verdict.first.charged_usd)
 
 
 def _over_budget(

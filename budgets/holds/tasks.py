@@ -14,6 +14,18 @@ def expire_overdue() -> int:
     return operations.expire(most=1000)
 
 
+@shared_task(name="budgets.seal_hours")
+def seal_hours() -> int:
+    """Seal what was booked in the hours that have ended."""
+    return operations.seal(now=clock.now())
+
+
+@shared_task(name="budgets.sweep_names")
+def sweep_names() -> int:
+    """Delete idempotent names that are a day old."""
+    return operations.sweep_names(now=clock.now())
+
+
 @shared_task(name="budgets.sweep_rate_balances")
 def sweep_rate_balances() -> int:
     """Delete balances of rate limits whose minute is long over."""

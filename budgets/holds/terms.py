@@ -10,6 +10,14 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
+class IdempotentName:
+    """What a caller named a request (Idempotency-Key), and the hash of its body."""
+
+    name: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
 class HoldRequest:
     """The worst case of one call: USD, tokens, and how long it may take.
 
@@ -25,6 +33,8 @@ class HoldRequest:
     tokens: int
     ttl_s: int
     tags: tuple[str, ...] = ()
+    session: str = ""
+    named: IdempotentName | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Write the request as the SQL function reads it."""
@@ -33,10 +43,13 @@ class HoldRequest:
             "key": self.api_key_id,
             "model": self.model,
             "tags": list(self.tags),
+            "session": self.session,
             "usd": str(self.usd),
             "least_usd": str(self.least_usd),
             "tokens": self.tokens,
             "ttl_s": self.ttl_s,
+            "name": self.named.name if self.named else None,
+            "fingerprint": self.named.fingerprint if self.named else None,
         }
 
 
@@ -95,6 +108,14 @@ class BalanceTold:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstRequest:
+    """The request that used an idempotent name before: its id, and its charge once it has one."""
+
+    request_id: UUID
+    charged_usd: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What the ledger decided about one operation; ``balance`` is the one that decided or binds."""
 
@@ -102,10 +123,17 @@ class Verdict:
     request_id: UUID
     code: str
     amount_usd: Decimal | None
-    balance: BalanceTold | None
+    balance: BalanceTold | None = None
+    first: FirstRequest | None = None
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Verdict:
         """Read a row of ``budgets_step``; its last column is parsed JSON."""
         op, request_id, code, amount_usd, told = row
-        return cls(op, request_id, code, amount_usd, BalanceTold.from_json(told) if told else None)
+        if told is None:
+            return cls(op, request_id, code, amount_usd)
+        if "request_id" in told:
+            charged = told["charged_usd"]
+            first = FirstRequest(UUID(told["request_id"]), Decimal(charged) if charged else None)
+            return cls(op, request_id, code, amount_usd, first=first)
+        return cls(op, request_id, code, amount_usd, balance=BalanceTold.from_json(told))

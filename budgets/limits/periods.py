@@ -19,6 +19,8 @@ _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 def window_at(*, window: str, zone: ZoneInfo, instant: datetime) -> Period:
     """Find the window of a kind (minute, day, week, month, quarter, year, total) at an instant.
 
+    Of the last days (``rolling``) it is today: at its end the first of them no longer counts.
+
     :raises KeyError: if there is no such kind of window
     """
     if window == "total":
@@ -26,6 +28,7 @@ def window_at(*, window: str, zone: ZoneInfo, instant: datetime) -> Period:
     if window == "minute":
         start = instant.astimezone(UTC).replace(second=0, microsecond=0)
         return Period(start, start + timedelta(minutes=1))
+    window = "day" if window == "rolling" else window
     first = _first_day(window, instant.astimezone(zone).date())
     return Period(_midnight(first, zone), _midnight(_next_first_day(window, first), zone))
 

@@ -17,4 +17,7 @@ class Migration(migrations.Migration):
         migrations.RunSQL(read_sql("budgets.holds", "guards"), migrations.RunSQL.noop),
         migrations.RunSQL(read_sql("budgets.holds", "step"), migrations.RunSQL.noop),
         migrations.RunSQL(read_sql("budgets.holds", "expire"), migrations.RunSQL.noop),
+        migrations.RunSQL(read_sql("budgets.holds", "recount"), migrations.RunSQL.noop),
+        migrations.RunSQL(read_sql("budgets.holds", "adjust"), migrations.RunSQL.noop),
+        migrations.RunSQL(read_sql("budgets.holds", "seals"), migrations.RunSQL.noop),
     ]

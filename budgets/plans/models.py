@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 
@@ -35,6 +35,12 @@ class Plan(models.Model):
         default=True,
         help_text="When the budget left pays for part of the asked output, "
         "lower the cap to what fits instead of refusing.",
+    )
+    wait_for_room_ms = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(10_000)],
+        help_text="How long, in milliseconds, a call waits for others to settle "
+        "when only they stand in its way, before it is refused.",
     )
     features = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

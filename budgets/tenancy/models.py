@@ -89,6 +89,11 @@ class Organization(models.Model):
     )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="organizations")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.ACTIVE)
+    stores_answers = models.BooleanField(
+        default=False,
+        help_text="Keep answers to requests with an Idempotency-Key, encrypted, for a day, "
+        "so that a repeated request gets the same answer.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
@@ -192,6 +197,10 @@ class ApiKey(models.Model):
     lookup_id = models.CharField(max_length=8, unique=True, editable=False)
     secret_digest = models.BinaryField(max_length=32, editable=False)
     last_four = models.CharField(max_length=4, editable=False)
+    previous_digest = models.BinaryField(max_length=32, default=b"", editable=False)
+    previous_expires_at = models.DateTimeField(
+        null=True, editable=False, help_text="Until when the secret before the last rotation works."
+    )
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.ACTIVE)
     scopes = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     allowed_models = ArrayField(

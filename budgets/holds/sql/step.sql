@@ -3,45 +3,54 @@
 --
 -- p_settles  [{"id", "org", "usd", "tokens", "kind": charge|release|estimate, "overdue"}]
 --            overdue: charge the whole hold, and only if it is past its expiry
--- p_holds    [{"id", "key", "model", "tags", "usd", "least_usd", "tokens", "ttl_s"}]
+-- p_holds    [{"id", "key", "model", "tags", "session", "usd", "least_usd", "tokens", "ttl_s",
+--              "name", "fingerprint"}]
 --            usd is the worst case; where it does not fit, as much as fits is held,
---            down to least_usd, below which the call is refused
+--            down to least_usd, below which the call is refused. name and fingerprint are those
+--            of an Idempotency-Key
 -- p_now      the instant to judge by; the database's clock when null
 --
 -- Verdicts of a settle: settled, corrected (a late settle of an estimate), already, unknown.
 -- Verdicts of a hold:   admitted, over_limit (see budget), invalid_api_key,
 --                       organization_suspended, project_archived, model_not_allowed,
---                       duplicate_open, duplicate_resolved.
+--                       duplicate_open, duplicate_resolved, and for a name that was used before:
+--                       name_in_flight, name_done, name_mismatch (see told for the first request).
 --
--- Locks, in the one order that every writer keeps: the organization's advisory lock (shared;
--- whoever changes what applies takes it exclusively), the rows of the calls themselves, new
--- balances, then balances from the highest rank to the lowest: the row most calls share last.
+-- Locks, in the one order that every writer keeps: the site's and the organizations' advisory
+-- locks (shared; whoever changes what applies takes them exclusively), the rows of the calls
+-- themselves, names, new balances, then balances from the highest rank to the lowest: the row most
+-- calls share last.
 create type budgets_caller as (
   i bigint, id uuid, code text, organization_id bigint, plan_id bigint, user_plan_id bigint,
   zone text, api_key_id bigint, project_id bigint, user_id bigint, model text, tags text[],
-  usd numeric, least_usd numeric, tokens bigint, ttl_s integer);
+  session text, first_id uuid, usd numeric, least_usd numeric, tokens bigint, ttl_s integer);
 
 create type budgets_move as (
-  i bigint, organization_id bigint, budget_id bigint, subject text, window_start timestamptz,
-  unit text, rank smallint, blocks boolean, limit_amount numeric, version integer,
-  balance_id bigint, asked numeric, least numeric, room numeric, is_stale boolean);
+  i bigint, organization_id bigint, caller_organization_id bigint, budget_id bigint, subject text,
+  window_start timestamptz, zone text, unit text, rank smallint, blocks boolean,
+  limit_amount numeric, balance_id bigint, asked numeric, least numeric, room numeric,
+  is_stale boolean);
 
 create type budgets_delta as (balance_id bigint, released numeric, spent numeric);
 
 create type budgets_settled as (id uuid, amount_usd numeric, balance_ids bigint[]);
 
--- What people are told of a balance. Amounts are text: JSON has no exact numbers.
-create function budgets_balance_told(b budgets_balance)
+-- What people are told of a balance, under a limit that holds now. Amounts are text: JSON has no
+-- exact numbers. In a window of the last days, what the days before have used counts as spent.
+create function budgets_balance_told(b budgets_balance, p_limit numeric)
 returns jsonb language sql stable as $$
   select jsonb_build_object(
-    'id', d.id, 'name', d.name, 'unit', d.unit, 'window', d."window", 'scope', d.scope,
-    'each', d.each, 'subject', b.subject, 'window_start', b.window_start,
-    'limit', d.limit_amount::text, 'spent', b.spent::text, 'held', b.held::text)
+    'id', d.id, 'name', d.name, 'unit', d.unit, 'window', d."window", 'subject', b.subject,
+    'window_start', b.window_start, 'held', b.held::text,
+    'limit', (case d."window" when 'rolling' then greatest(d.limit_amount, p_limit)
+              else p_limit end)::text,
+    'spent', (b.spent + case d."window" when 'rolling'
+              then greatest(d.limit_amount - p_limit, 0) else 0 end)::text)
   from budgets_budget d where d.id = b.budget_id
 $$;
 
 create function budgets_step(p_holds jsonb, p_settles jsonb, p_now timestamptz default null)
-returns table (op text, request_id uuid, code text, amount_usd numeric, budget jsonb)
+returns table (op text, request_id uuid, code text, amount_usd numeric, told jsonb)
 language plpgsql as $$
 #variable_conflict use_column
 declare
@@ -54,6 +63,7 @@ declare
   v_moves budgets_move[] := '{}';
   v_refused_i bigint[] := '{}';
   v_refused_balance bigint[] := '{}';
+  v_refused_limit numeric[] := '{}';
   v_balances bigint[];
   v_rooms numeric[];
   v_held numeric[];
@@ -64,6 +74,7 @@ declare
   v_at integer;
   v_fits boolean := true;
 begin
+  perform pg_advisory_xact_lock_shared(70700, 0);
   perform pg_advisory_xact_lock_shared(70701, (x.id % 2147483647)::integer) from (
     select a.organization_id as id
     from jsonb_to_recordset(p_holds) h(key bigint) join budgets_apikey a on a.id = h.key
@@ -85,9 +96,9 @@ begin
     ), booked as (
       insert into budgets_journalentry (
         organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id,
-        project_id, user_id, model, tags, balance_ids, admitted_at, booked_at)
+        project_id, user_id, model, tags, session, balance_ids, admitted_at, booked_at, reason)
       select organization_id, request_id, 0, kind, actual_usd, amount_usd, actual_tokens,
-        api_key_id, project_id, user_id, model, tags, balance_ids, admitted_at, v_now
+        api_key_id, project_id, user_id, model, tags, session, balance_ids, admitted_at, v_now, ''
       from taken order by request_id
     ), changed as (
       select b.id,
@@ -112,10 +123,10 @@ begin
       ), booked as (
         insert into budgets_journalentry (
           organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id,
-          project_id, user_id, model, tags, balance_ids, admitted_at, booked_at)
+          project_id, user_id, model, tags, session, balance_ids, admitted_at, booked_at, reason)
         select j.organization_id, j.request_id, 1, 'correction', a.usd - j.amount_usd, 0,
           a.tokens - j.tokens, j.api_key_id, j.project_id, j.user_id, j.model, j.tags,
-          j.balance_ids, j.admitted_at, v_now
+          j.session, j.balance_ids, j.admitted_at, v_now, 'settled after the estimate'
         from asked a join budgets_journalentry j
           on j.organization_id = a.org and j.request_id = a.id and j.seq = 0
         where j.kind = 'estimate' and a.kind in ('charge', 'release') and a.overdue is not true
@@ -138,8 +149,20 @@ begin
     end if;
   end if;
 
-  -- 2. Who asks, and may they at all?
+  -- 2. Who asks, and may they at all? A name is claimed first, so that of two requests under it
+  -- the second waits here for the first one's verdict.
   if jsonb_array_length(p_holds) > 0 then
+    insert into budgets_idempotencykey (api_key_id, name, fingerprint, request_id, claimed_at)
+    select distinct on (h.key, h.name) h.key, h.name, h.fingerprint, h.id, v_now
+    from rows from (jsonb_to_recordset(p_holds) as (
+        id uuid, key bigint, name text, fingerprint text)) with ordinality
+      h(id, key, name, fingerprint, i)
+    where h.name is not null order by h.key, h.name, h.i
+    on conflict (api_key_id, name) do update
+      set fingerprint = excluded.fingerprint, request_id = excluded.request_id,
+        claimed_at = excluded.claimed_at
+      where budgets_idempotencykey.claimed_at <= v_now - interval '24 hours';
+
     select array_agg(row(h.i, h.id,
         case
           when a.status is distinct from 'active' or a.expires_at <= v_now
@@ -148,6 +171,11 @@ begin
           when p.archived_at is not null then 'project_archived'
           when not budgets_allows(plan.allowed_models, h.model)
             or not budgets_allows(a.allowed_models, h.model) then 'model_not_allowed'
+          when n.request_id <> h.id and n.fingerprint <> h.fingerprint then 'name_mismatch'
+          when n.request_id <> h.id and exists (
+            select from budgets_journalentry j
+            where j.organization_id = o.id and j.request_id = n.request_id) then 'name_done'
+          when n.request_id <> h.id then 'name_in_flight'
           when exists (select from budgets_hold x where x.request_id = h.id) then 'duplicate_open'
           when exists (select from budgets_journalentry j
                        where j.organization_id = o.id and j.request_id = h.id)
@@ -155,57 +183,68 @@ begin
           else 'admitted'
         end,
         o.id, o.plan_id, plan.id, o.time_zone, a.id, a.project_id, a.user_id, h.model,
-        coalesce(h.tags, '{}'), h.usd, least(coalesce(h.least_usd, h.usd), h.usd), h.tokens,
+        coalesce(h.tags, '{}'), coalesce(h.session, ''), nullif(n.request_id, h.id), h.usd, least(coalesce(h.least_usd, h.usd), h.usd), h.tokens,
         h.ttl_s)::budgets_caller order by h.i)
     into v_callers
     from rows from (jsonb_to_recordset(p_holds) as (
-        id uuid, key bigint, model text, tags text[], usd numeric, least_usd numeric,
-        tokens bigint, ttl_s integer)) with ordinality
-      h(id, key, model, tags, usd, least_usd, tokens, ttl_s, i)
+        id uuid, key bigint, model text, tags text[], session text, usd numeric,
+        least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
+      with ordinality
+      h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
     left join budgets_apikey a on a.id = h.key
     left join budgets_organization o on o.id = a.organization_id
     left join budgets_project p on p.id = a.project_id
     left join budgets_user u on u.id = a.user_id
     left join budgets_membership m on m.organization_id = o.id and m.user_id = a.user_id
-    left join budgets_plan plan on plan.id = coalesce(m.plan_id, o.plan_id);
+    left join budgets_plan plan on plan.id = coalesce(m.plan_id, o.plan_id)
+    left join budgets_idempotencykey n on n.api_key_id = h.key and n.name = h.name;
 
     -- 3. Which balances does each call touch? Those that do not exist yet are opened.
     loop
       select coalesce(array_agg(row(
-          c.i, c.organization_id, g.budget_id, g.subject, w.window_start, g.unit, g.rank,
-          g.blocks, g.limit_amount, g.version, b.id,
+          c.i, g.organization_id, c.organization_id, g.budget_id, g.subject, w.window_start,
+          c.zone, g.unit, g.rank, g.blocks, l.limit_amount, b.id,
           case g.unit when 'usd' then c.usd when 'tokens' then c.tokens else 1 end,
           case g.unit when 'usd' then c.least_usd when 'tokens' then c.tokens else 1 end,
-          greatest(g.limit_amount - b.spent - b.held + coalesce(d.released - d.spent, 0), 0),
-          g.version > b.limit_version)::budgets_move order by c.i, b.id), '{}')
+          greatest(l.limit_amount - b.spent - b.held + coalesce(d.released - d.spent, 0), 0),
+          l.limit_amount <> b.limit_amount or g.blocks <> b.blocks
+        )::budgets_move order by c.i, b.id), '{}')
       into v_moves
       from unnest(v_callers) c
       cross join lateral budgets_applying(
         c.organization_id, c.plan_id, c.user_plan_id, c.project_id, c.user_id, c.api_key_id,
-        c.model, c.tags) g
+        c.model, c.tags, c.session) g
       cross join lateral (
         select budgets_window_start(g.window_kind, c.zone, v_now) as window_start) w
+      cross join lateral (
+        select case when g.raised_until is null and g.rolling_days is null then g.limit_amount
+          else budgets_limit_now(
+            g.budget_id, g.limit_amount, g.raised_until, g.window_kind, g.rolling_days,
+            g.organization_id, c.organization_id, g.subject, c.zone, v_now)
+          end as limit_amount) l
       left join budgets_balance b
-        on b.organization_id = c.organization_id and b.budget_id = g.budget_id
-        and b.subject = g.subject and b.window_start = w.window_start
+        on b.budget_id = g.budget_id and b.subject = g.subject
+        and b.window_start = w.window_start
+        and b.organization_id is not distinct from g.organization_id
       left join (select balance_id, sum(released) as released, sum(spent) as spent
                  from unnest(v_deltas) group by balance_id) d on d.balance_id = b.id
       where c.code = 'admitted';
       exit when not exists (select from unnest(v_moves) m where m.balance_id is null);
       insert into budgets_balance (
         organization_id, budget_id, subject, window_start, unit, rank, blocks, limit_amount,
-        limit_version, held, spent, excess, opening)
+        held, spent, excess, opening)
       select distinct m.organization_id, m.budget_id, m.subject, m.window_start, m.unit, m.rank,
-        m.blocks, m.limit_amount, m.version, 0, 0, 0, 0
+        m.blocks, m.limit_amount, 0, 0, 0, 0
       from unnest(v_moves) m where m.balance_id is null
-      order by m.organization_id, m.budget_id, m.subject, m.window_start
+      order by m.budget_id, m.subject, m.window_start, m.organization_id
       on conflict do nothing;
     end loop;
 
     -- 4. Who cannot fit even alone is refused here, without a lock or a write.
-    select coalesce(array_agg(f.i), '{}'), coalesce(array_agg(f.balance_id), '{}')
-    into v_refused_i, v_refused_balance
-    from (select distinct on (m.i) m.i, m.balance_id from unnest(v_moves) m
+    select coalesce(array_agg(f.i), '{}'), coalesce(array_agg(f.balance_id), '{}'),
+      coalesce(array_agg(f.limit_amount), '{}')
+    into v_refused_i, v_refused_balance, v_refused_limit
+    from (select distinct on (m.i) m.i, m.balance_id, m.limit_amount from unnest(v_moves) m
           where m.blocks and m.least > m.room
           order by m.i, m.unit <> 'usd', m.room, m.balance_id) f;
     if cardinality(v_refused_i) > 0 then
@@ -220,14 +259,19 @@ begin
   perform from budgets_balance b where b.id = any(v_balances)
   order by b.rank desc, b.id for update of b;
 
+  -- A changed limit is carried over to the balance. It is read again here, behind the lock: so
+  -- nobody who read it earlier can put an old one back.
   if exists (select from unnest(v_moves) m where m.is_stale) then
     update budgets_balance b
-    set limit_amount = d.limit_amount, limit_version = d.version,
-      blocks = d.enforcement = 'block',
-      excess = case when d.enforcement = 'block'
-        then greatest(b.spent + b.held - d.limit_amount, 0) else 0 end
-    from budgets_budget d
-    where b.id = any(v_balances) and d.id = b.budget_id and d.version > b.limit_version;
+    set limit_amount = l.limit_amount, blocks = l.blocks,
+      excess = case when l.blocks then greatest(b.spent + b.held - l.limit_amount, 0) else 0 end
+    from (
+      select distinct m.balance_id, d.enforcement = 'block' as blocks,
+        budgets_limit_now(
+          d.id, d.limit_amount, d.raised_until, d."window", d.rolling_days, m.organization_id,
+          m.caller_organization_id, m.subject, m.zone, v_now) as limit_amount
+      from unnest(v_moves) m join budgets_budget d on d.id = m.budget_id where m.is_stale) l
+    where b.id = l.balance_id;
   end if;
 
   -- 6. Settles first: they make room.
@@ -265,6 +309,7 @@ begin
           continue when v_rooms[v_at] is null;
           if v_move.least > v_rooms[v_at] then
             v_failing := v_move.balance_id;
+            v_amount := v_move.limit_amount;
             exit;
           elsif v_move.unit = 'usd' then
             v_amount := least(v_amount, v_rooms[v_at]);
@@ -273,6 +318,7 @@ begin
         if v_failing is not null then
           v_refused_i := v_refused_i || v_caller.i;
           v_refused_balance := v_refused_balance || v_failing;
+          v_refused_limit := v_refused_limit || v_amount;
           continue;
         end if;
         v_callers[v_caller.i].usd := v_amount;
@@ -294,24 +340,38 @@ begin
   end if;
 
   insert into budgets_hold (
-    request_id, organization_id, api_key_id, project_id, user_id, model, tags, amount_usd,
+    request_id, organization_id, api_key_id, project_id, user_id, model, tags, session, amount_usd,
     tokens, balance_ids, admitted_at, expires_at)
-  select c.id, c.organization_id, c.api_key_id, c.project_id, c.user_id, c.model, c.tags, c.usd,
-    c.tokens, coalesce(t.balance_ids, '{}'), v_now, v_now + make_interval(secs => c.ttl_s)
+  select c.id, c.organization_id, c.api_key_id, c.project_id, c.user_id, c.model, c.tags, c.session,
+    c.usd, c.tokens, coalesce(t.balance_ids, '{}'), v_now, v_now + make_interval(secs => c.ttl_s)
   from unnest(v_callers) c
   left join (select m.i, array_agg(m.balance_id order by m.balance_id) as balance_ids
              from unnest(v_moves) m group by m.i) t on t.i = c.i
   where c.code = 'admitted' and c.i <> all(v_refused_i);
 
-  -- 8. Each operation's own verdict; with a settle, the balance that has least left.
+  -- 8. A refused call gives its name back. Each operation's own verdict; with a settle, the
+  -- balance that has least left.
+  delete from budgets_idempotencykey n using unnest(v_callers) c
+  where n.request_id = c.id and (c.i = any(v_refused_i)
+    or c.code not in ('admitted', 'duplicate_open', 'duplicate_resolved'));
+
   return query
   select 'hold', c.id,
     case when r.balance_id is not null then 'over_limit' else c.code end,
     case c.code when 'duplicate_open'
       then (select x.amount_usd from budgets_hold x where x.request_id = c.id) else c.usd end,
-    (select budgets_balance_told(b) from budgets_balance b where b.id = r.balance_id)
+    case
+      when r.balance_id is not null then (
+        select budgets_balance_told(b, r.limit_amount) from budgets_balance b
+        where b.id = r.balance_id)
+      when c.code in ('name_in_flight', 'name_done') then jsonb_build_object(
+        'request_id', c.first_id,
+        'charged_usd', (select sum(j.amount_usd)::text from budgets_journalentry j
+                        where j.organization_id = c.organization_id and j.request_id = c.first_id))
+    end
   from unnest(v_callers) c
-  left join unnest(v_refused_i, v_refused_balance) r(i, balance_id) on r.i = c.i
+  left join unnest(v_refused_i, v_refused_balance, v_refused_limit) r(i, balance_id, limit_amount)
+    on r.i = c.i
   order by c.i;
 
   return query
@@ -324,7 +384,7 @@ begin
       else 'unknown'
     end,
     coalesce(done.amount_usd, late.amount_usd),
-    (select budgets_balance_told(b) from budgets_balance b
+    (select budgets_balance_told(b, b.limit_amount) from budgets_balance b
      where b.id = any(coalesce(done.balance_ids, late.balance_ids)) and b.unit = 'usd' and b.blocks
      order by b.limit_amount - b.spent - b.held, b.id limit 1)
   from (select distinct s.id, s.org

@@ -1,6 +1,7 @@
 -- Where a caller stands: every active budget that can apply to them, with its balance in the
--- window that holds now. A budget for each model or tag is told for those that were used.
+-- window that holds now. A budget for each model, tag or session is told for those that were used.
 -- project, user_id and api_key may be null: then only what applies without them is told.
+-- The site's own budgets are the operator's business, and are not told.
 with caller as (
   select o.id as organization_id, o.time_zone, o.plan_id, coalesce(m.plan_id, o.plan_id) as user_plan_id
   from budgets_organization o
@@ -24,12 +25,23 @@ with caller as (
       when 'api_key' then %(api_key)s::bigint::text
     end as own_subject
   from applying a
+), told as (
+  select s.*, coalesce(b.subject, s.own_subject) as subject, b.id as balance_id,
+    coalesce(b.spent, 0) as balance_spent, coalesce(b.held, 0) as balance_held,
+    budgets_limit_now(
+      s.id, s.limit_amount, s.raised_until, s."window", s.rolling_days, %(organization)s,
+      %(organization)s, coalesce(b.subject, s.own_subject), s.time_zone, %(now)s) as limit_now
+  from subjects s
+  left join budgets_balance b on b.organization_id = %(organization)s and b.budget_id = s.id
+    and b.window_start = s.window_start
+    and (b.subject = s.own_subject or s.each in ('model', 'tag', 'session'))
 )
-select s.id, s.name, s.unit, s.scope, s.each, coalesce(b.subject, s.own_subject) as subject,
-  s.model_pattern, s."window", s.window_start, s.enforcement = 'block' as blocks,
-  s.limit_amount, coalesce(b.spent, 0) as spent, coalesce(b.held, 0) as held, s.thresholds
-from subjects s
-left join budgets_balance b on b.organization_id = %(organization)s and b.budget_id = s.id
-  and b.window_start = s.window_start and (b.subject = s.own_subject or s.each in ('model', 'tag'))
-where s.own_subject is not null or b.id is not null
-order by s.unit <> 'usd', s.limit_amount - coalesce(b.spent, 0) - coalesce(b.held, 0), s.id, 6
+select t.id, t.name, t.unit, t.scope, t.each, t.subject, t.model_pattern, t."window",
+  t.window_start, t.enforcement = 'block' as blocks,
+  case t."window" when 'rolling' then greatest(t.limit_amount, t.limit_now) else t.limit_now end,
+  t.balance_spent + case t."window" when 'rolling'
+    then greatest(t.limit_amount - t.limit_now, 0) else 0 end,
+  t.balance_held, t.thresholds
+from told t
+where t.own_subject is not null or t.balance_id is not null
+order by t.unit <> 'usd', t.limit_now - t.balance_spent - t.balance_held, t.id, 6

@@ -1,12 +1,20 @@
--- When the window of a kind that holds p_now began, in a time zone.
+-- When the window of a kind that holds p_now began, in a time zone; of the last days: today.
 -- The twin of budgets/limits/periods.py; a test compares them over many zones and years.
 create or replace function budgets_window_start(p_window text, p_zone text, p_now timestamptz)
 returns timestamptz language sql stable parallel safe as $$
   select case p_window
     when 'total' then timestamptz '2000-01-01 00:00:00+00'
     when 'minute' then date_trunc('minute', p_now)
+    when 'rolling' then date_trunc('day', p_now, p_zone)
     else date_trunc(p_window, p_now, p_zone)
   end
+$$;
+
+-- When the first of the last p_days days began, today included.
+create or replace function budgets_first_day(p_days integer, p_zone text, p_now timestamptz)
+returns timestamptz language sql stable parallel safe as $$
+  select (date_trunc('day', p_now at time zone p_zone) - make_interval(days => p_days - 1))
+    at time zone p_zone
 $$;
 
 -- Whether a model's name matches a pattern in which * stands for any run of characters.
@@ -24,22 +32,28 @@ returns boolean language sql immutable parallel safe as $$
 $$;
 
 -- Every budget that a call falls under, once for each subject whose balance it touches.
--- A member's own plan replaces what the organization's plan allows each user.
+-- A member's own plan replaces what the organization's plan allows each user. The balances of the
+-- site's own budgets belong to no organization.
 create or replace function budgets_applying(
-  p_organization bigint, p_plan bigint, p_user_plan bigint,
-  p_project bigint, p_user bigint, p_api_key bigint, p_model text, p_tags text[])
+  p_organization bigint, p_plan bigint, p_user_plan bigint, p_project bigint, p_user bigint,
+  p_api_key bigint, p_model text, p_tags text[], p_session text)
 returns table (
-  budget_id bigint, subject text, unit text, window_kind text, rank smallint,
-  blocks boolean, limit_amount numeric, version integer)
+  budget_id bigint, organization_id bigint, subject text, unit text, window_kind text,
+  rolling_days smallint, rank smallint, blocks boolean, limit_amount numeric,
+  raised_until timestamptz)
 language sql stable rows 8 as $$
-  select b.id, s.subject, b.unit, b."window",
+  select b.id,
+    case when b.organization_id is null and b.plan_id is null then null else p_organization end,
+    s.subject, b.unit, b."window", b.rolling_days,
     (case
+      when b.organization_id is null and b.plan_id is null then 0
+      when 'session' = b.each then 5
       when 'api_key' in (b.scope, b.each) then 4
       when 'user' in (b.scope, b.each) then 3
       when b.scope <> 'organization' or b.each <> '' then 2
       else 1
     end)::smallint,
-    b.enforcement = 'block', b.limit_amount, b.version
+    b.enforcement = 'block', b.limit_amount, b.raised_until
   from (
     -- The offset is a fence: without it, the planner of a tenant with thousands of budgets
     -- reads them all at every call instead of probing the index once a scope.
@@ -61,6 +75,9 @@ language sql stable rows 8 as $$
     select * from budgets_budget x where x.active and x.plan_id = p_plan and x.each <> 'user'
     union all
     select * from budgets_budget x where x.active and x.plan_id = p_user_plan and x.each = 'user'
+    union all
+    select * from budgets_budget x
+    where x.active and x.plan_id is null and x.organization_id is null
   ) b
   cross join lateral unnest(case b.each
     when '' then array['']
@@ -69,20 +86,31 @@ language sql stable rows 8 as $$
     when 'api_key' then array[p_api_key::text]
     when 'model' then array[p_model]
     when 'tag' then p_tags
+    when 'organization' then array[p_organization::text]
+    when 'session' then case p_session when '' then '{}'::text[] else array[p_session] end
   end) s(subject)
   where b.model_pattern = '' or budgets_matches(b.model_pattern, p_model)
 $$;
 
--- A change of what a budget enforces raises its version, whoever makes it; the next hold then
--- carries the change over to the balance.
-create or replace function budgets_budget_changed() returns trigger language plpgsql as $$
-begin
-  new.version := old.version + 1;
-  return new;
-end
+-- What a balance may hold and spend now: the limit, with the raises that are in force, less what
+-- the days before have used where the last days count together.
+create or replace function budgets_limit_now(
+  p_budget bigint, p_limit numeric, p_raised_until timestamptz, p_window text,
+  p_rolling_days smallint, p_organization bigint, p_caller_organization bigint, p_subject text,
+  p_zone text, p_now timestamptz)
+returns numeric language sql stable as $$
+  select greatest(0, p_limit
+    + case when p_raised_until > p_now then (
+        select coalesce(sum(r.amount), 0) from budgets_limitraise r
+        where r.budget_id = p_budget and r.starts_at <= p_now and r.ends_at > p_now
+          and (r.organization_id is null or r.organization_id = p_caller_organization)
+          and r.subject in ('', p_subject))
+      else 0 end
+    - case when p_window = 'rolling' then (
+        select coalesce(sum(b.spent + b.held), 0) from budgets_balance b
+        where b.budget_id = p_budget and b.subject = p_subject
+          and b.organization_id is not distinct from p_organization
+          and b.window_start >= budgets_first_day(p_rolling_days, p_zone, p_now)
+          and b.window_start < budgets_window_start('day', p_zone, p_now))
+      else 0 end)
 $$;
-
-create or replace trigger budget_changed
-before update of limit_amount, enforcement on budgets_budget
-for each row when (old.limit_amount <> new.limit_amount or old.enforcement <> new.enforcement)
-execute function budgets_budget_changed();

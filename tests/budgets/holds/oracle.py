@@ -7,7 +7,7 @@ for tables, no locks. Slow and obvious on purpose.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from fnmatch import fnmatchcase
 from uuid import UUID
@@ -32,6 +32,9 @@ class Limit:
     window: str
     limit: Decimal
     blocks: bool
+    days: int | None = None
+    active: bool = True
+    is_sites: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,21 @@ class Who:
     api_key: str
     model: str
     tags: tuple[str, ...]
+    session: str
+    organization: str
 
     def subjects(self, each: str) -> tuple[str, ...]:
         """Whose balances a budget of this kind touches."""
         if each == "tag":
             return self.tags
+        if each == "session" and not self.session:
+            return ()
         return (getattr(self, each) if each else "",)
 
     def falls_under(self, limit: Limit) -> bool:
         """Whether a budget applies to the call."""
+        if not limit.active:
+            return False
         if limit.pattern and not fnmatchcase(self.model, limit.pattern):
             return False
         if limit.scope == "organization":
@@ -83,6 +92,18 @@ class Booked:
     tokens: int
     keys: list[BalanceKey]
     admitted_at: datetime
+    is_corrected: bool = False
+
+
+@dataclass(frozen=True)
+class Raise:
+    """A limit raised for a while."""
+
+    limit: int
+    subject: str
+    amount: Decimal
+    starts_at: datetime
+    ends_at: datetime
 
 
 @dataclass
@@ -95,6 +116,7 @@ class Oracle:
     spent: dict[BalanceKey, Decimal] = field(default_factory=dict)
     holds: dict[UUID, Held] = field(default_factory=dict)
     journal: dict[UUID, Booked] = field(default_factory=dict)
+    raises: list[Raise] = field(default_factory=list)
 
     def hold(
         self,
@@ -113,9 +135,9 @@ class Oracle:
         asked = {"usd": request.least_usd, "tokens": Decimal(tokens)}
         for key in keys:
             limit = self.limits[key[0]]
-            if limit.blocks and asked.get(limit.unit, Decimal(1)) > self.room(key):
+            if limit.blocks and asked.get(limit.unit, Decimal(1)) > self.room(key, now):
                 return "over_limit", usd
-        rooms = [self.room(k) for k in keys if self._is_hard_money(k)]
+        rooms = [self.room(k, now) for k in keys if self._is_hard_money(k)]
         amount = min([usd, *rooms])
         for key in keys:
             self.held[key] = self.held.get(key, Decimal(0)) + self._in_unit(key, amount, tokens)
@@ -133,8 +155,9 @@ class Oracle:
         booked = self.journal.get(request_id)
         if booked is None:
             return "unknown"
-        if booked.kind != "estimate" or kind == "estimate" or len(booked.amounts) > 1:
+        if booked.kind != "estimate" or kind == "estimate" or booked.is_corrected:
             return "already"
+        booked.is_corrected = True
         difference = usd - booked.amounts[0]
         for key in booked.keys:
             unit = self.limits[key[0]].unit
@@ -152,23 +175,64 @@ class Oracle:
             self._resolve(request_id, held, held.usd, held.tokens, "estimate")
         return len(overdue)
 
-    def add_limit(self, limit: Limit, *, now: datetime) -> None:
-        """A budget that comes in mid-window counts what was spent and is held in it already."""
-        self.limits[limit.id] = limit
-        if limit.unit != "usd":
-            return
-        for booked in self.journal.values():
-            for key in self._new_keys(limit, booked.who, booked.admitted_at, now):
-                self.spent[key] = self.spent.get(key, Decimal(0)) + sum(booked.amounts)
-        for held in self.holds.values():
-            for key in self._new_keys(limit, held.who, held.admitted_at, now):
-                self.held[key] = self.held.get(key, Decimal(0)) + held.usd
-                held.keys.append(key)
+    def adjust(self, *, request_id: UUID, amount: Decimal) -> str:
+        """Book a further amount under a call, or say why not."""
+        booked = self.journal.get(request_id)
+        if booked is None:
+            return "unknown"
+        money = [key for key in booked.keys if self.limits[key[0]].unit == "usd"]
+        if sum(booked.amounts) + amount < 0:
+            return "below_zero"
+        if any(self.spent.get(key, Decimal(0)) + amount < 0 for key in money):
+            return "below_zero"
+        for key in money:
+            self.spent[key] = self.spent.get(key, Decimal(0)) + amount
+        booked.amounts.append(amount)
+        return "booked"
 
-    def room(self, key: BalanceKey) -> Decimal:
+    def recount(self, *, now: datetime, sites: bool) -> None:
+        """After a change, what applies now counts all that was in its window, whatever applied then."""
+        limits = [x for x in self.limits.values() if x.unit == "usd" and x.is_sites == sites]
+        for limit in limits:
+            found: dict[BalanceKey, Decimal] = {}
+            for booked in self.journal.values():
+                for key in self._keys_now(limit, booked.who, booked.admitted_at, now):
+                    found[key] = found.get(key, Decimal(0)) + sum(booked.amounts)
+            for held in self.holds.values():
+                for key in self._keys_now(limit, held.who, held.admitted_at, now):
+                    found.setdefault(key, Decimal(0))
+                    if key not in held.keys:
+                        held.keys.append(key)
+                        self.held[key] = self.held.get(key, Decimal(0)) + held.usd
+            self.spent.update(found)
+
+    def room(self, key: BalanceKey, now: datetime) -> Decimal:
         """What of a balance is neither spent nor held, never below zero."""
-        used = self.spent.get(key, Decimal(0)) + self.held.get(key, Decimal(0))
-        return max(self.limits[key[0]].limit - used, Decimal(0))
+        return max(self.limit_now(key, now) - self._used(key), Decimal(0))
+
+    def limit_now(self, key: BalanceKey, now: datetime) -> Decimal:
+        """The limit with its raises, less what the days before have used."""
+        limit = self.limits[key[0]]
+        raised = sum(
+            r.amount
+            for r in self.raises
+            if r.limit == limit.id and r.subject in ("", key[1]) and r.starts_at <= now < r.ends_at
+        )
+        used_before = Decimal(0)
+        if limit.days is not None:
+            first = self._first_day(limit.days, now)
+            every = {*self.spent, *self.held}
+            earlier = [k for k in every if k[:2] == key[:2] and first <= k[2] < key[2]]
+            used_before = sum((self._used(k) for k in earlier), Decimal(0))
+        return max(limit.limit + raised - used_before, Decimal(0))
+
+    def _used(self, key: BalanceKey) -> Decimal:
+        return self.spent.get(key, Decimal(0)) + self.held.get(key, Decimal(0))
+
+    def _first_day(self, days: int, now: datetime) -> datetime:
+        today = now.astimezone(self.zone).date()
+        first = datetime.combine(today - timedelta(days=days - 1), time(12), tzinfo=self.zone)
+        return window_at(window="day", zone=self.zone, instant=first).starts_at
 
     def _resolve(self, request_id: UUID, held: Held, usd: Decimal, tokens: int, kind: str) -> None:
         for key in held.keys:
@@ -192,11 +256,16 @@ class Oracle:
             for subject in who.subjects(limit.each)
         ]
 
-    def _new_keys(
+    def _keys_now(
         self, limit: Limit, who: Who, admitted_at: datetime, now: datetime
     ) -> list[BalanceKey]:
-        begin = window_at(window=limit.window, zone=self.zone, instant=now).starts_at
-        if not who.falls_under(limit) or admitted_at < begin:
+        """The balances, of windows that hold now, that a call of the past counts in."""
+        since = window_at(window=limit.window, zone=self.zone, instant=now).starts_at
+        begin = since
+        if limit.days is not None:
+            since = self._first_day(limit.days, now)
+            begin = window_at(window="day", zone=self.zone, instant=admitted_at).starts_at
+        if not who.falls_under(limit) or admitted_at < since:
             return []
         return [(limit.id, subject, begin) for subject in who.subjects(limit.each)]
 

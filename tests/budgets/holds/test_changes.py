@@ -223,7 +223,7 @@ def test_a_tenant_of_two_thousand_budgets_is_probed_not_scanned(key: ApiKey) -> 
         cursor.execute("set local plan_cache_mode = force_generic_plan")
         cursor.execute(
             "prepare probe(bigint, bigint) as select * from"
-            " budgets_applying($1, $2, $2, 1, 1, 1, 'm', array['a', 'b'])"
+            " budgets_applying($1, $2, $2, 1, 1, 1, 'm', array['a', 'b'], 's')"
         )
         cursor.execute(f"explain (analyze, costs off) execute probe({key.organization_id}, 1)")
         plan = "\n".join(row[0] for row in cursor.fetchall())

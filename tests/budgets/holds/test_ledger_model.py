@@ -26,28 +26,32 @@ from hypothesis.stateful import (
 from budgets.holds import operations, queries
 from budgets.holds.models import Hold
 from budgets.holds.terms import HoldRequest, Settlement
-from budgets.limits.models import Balance, Budget
+from budgets.limits.models import Balance, Budget, LimitRaise
 from budgets.tenancy.models import ApiKey, Project
 from tests import make
-from tests.budgets.holds.oracle import BalanceKey, Limit, Oracle, Who
+from tests.budgets.holds.oracle import BalanceKey, Limit, Oracle, Raise, Who
 
 ZONE = "America/Sao_Paulo"
 BEGIN = datetime(2026, 3, 30, 22, 0, tzinfo=UTC)
 # More in a long run by hand: LEDGER_EXAMPLES=20000 python3 manage.py test -n0 this file.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
 
-Asking = tuple[int, Decimal, int, int, str, tuple[str, ...]]
+Asking = tuple[int, Decimal, int, int, str, tuple[str, ...], str]
 
 usd = st.decimals(min_value=0, max_value=4, places=12)
 models = st.sampled_from(["openai/small", "openai/large", "own"])
 tags = st.sampled_from([(), ("a",), ("a", "b")])
-asking = st.tuples(st.integers(0, 2), usd, st.integers(0, 100), st.integers(0, 900), models, tags)
+sessions = st.sampled_from(["", "", "run 1", "run 2"])
+asking = st.tuples(
+    st.integers(0, 2), usd, st.integers(0, 100), st.integers(0, 900), models, tags, sessions
+)
 late_budgets: st.SearchStrategy[dict[str, Any]] = st.builds(
     dict,
     limit_amount=usd.map(lambda amount: amount * 3),
-    each=st.sampled_from(["", "user", "project", "api_key", "model", "tag"]),
+    each=st.sampled_from(["", "user", "project", "api_key", "model", "tag", "session"]),
     model_pattern=st.sampled_from(["", "openai/*", "*l"]),
-    window=st.sampled_from(["day", "week", "month", "quarter", "year", "total"]),
+    window=st.sampled_from(["day", "week", "month", "quarter", "year", "total", "rolling"]),
+    is_sites=st.sampled_from([False, False, True]),
     enforcement=st.sampled_from(["block", "block", "block", "warn"]),
 )
 
@@ -78,7 +82,11 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
         self.oracle = Oracle(zone=ZoneInfo(ZONE))
         own = {"organization": self.organization}
         for fields in (
+            {"limit_amount": Decimal(40), "window": "day"},
+            {"limit_amount": Decimal(9), "each": "organization", "window": "week"},
             {**own, "limit_amount": Decimal(10)},
+            {**own, "limit_amount": Decimal(8), "window": "rolling", "rolling_days": 3},
+            {**own, "limit_amount": Decimal(4), "each": "session", "window": "total"},
             {**own, "scope": "project", "target": str(other.pk), "limit_amount": Decimal(6)},
             {**own, "scope": "tag", "target": "a", "limit_amount": Decimal(5), "window": "day"},
             {"plan": plan, "each": "user", "limit_amount": Decimal(7), "window": "week"},
@@ -181,32 +189,100 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
         budget = Budget.objects.get(pk=data.draw(st.sampled_from(money)))
         budget.limit_amount = limit
         operations.put_budget(budget=budget, now=self.now)
-        self.oracle.limits[budget.pk].limit = limit
+        known = self.oracle.limits[budget.pk]
+        known.limit = limit
+        self.oracle.recount(now=self.now, sites=known.is_sites)
 
     @rule(fields=late_budgets)
     def add_budget(self, fields: dict[str, Any]) -> None:
         """A budget that comes in mid-window counts what was there before it."""
-        if len(self.oracle.limits) > 10:
+        if len(self.oracle.limits) > 15:
             return
-        budget = Budget(name="late", organization=self.organization, **fields)
+        is_sites = fields.pop("is_sites")
+        budget = Budget(
+            name="late",
+            organization=None if is_sites else self.organization,
+            rolling_days=5 if fields["window"] == "rolling" else None,
+            **fields,
+        )
         operations.put_budget(budget=budget, now=self.now)
-        self.oracle.add_limit(_limit(budget), now=self.now)
+        self.oracle.limits[budget.pk] = _limit(budget)
+        self.oracle.recount(now=self.now, sites=is_sites)
+
+    @rule(zone=st.sampled_from(["America/Sao_Paulo", "Asia/Kolkata", "Pacific/Auckland", "UTC"]))
+    def change_time_zone(self, zone: str) -> None:
+        """Windows begin elsewhere; what was spent in them counts, there and back."""
+        operations.change_time_zone(organization=self.organization, time_zone=zone, now=self.now)
+        self.oracle.zone = ZoneInfo(zone)
+        self.oracle.recount(now=self.now, sites=False)
+
+    @rule(data=st.data(), active=st.booleans())
+    def retire_or_bring_back(self, data: st.DataObject, active: bool) -> None:
+        """A budget out of force counts nothing; brought back, it counts what it missed."""
+        budget = Budget.objects.get(pk=data.draw(st.sampled_from(sorted(self.oracle.limits))))
+        if active:
+            budget.active = True
+            operations.put_budget(budget=budget, now=self.now)
+        else:
+            operations.retire_budget(budget=budget)
+        self.oracle.limits[budget.pk].active = active
+        if active:
+            limit = self.oracle.limits[budget.pk]
+            self.oracle.recount(now=self.now, sites=limit.is_sites)
+
+    @rule(data=st.data(), amount=usd.filter(bool), for_s=st.sampled_from([60, 86_400]))
+    def raise_limit(self, data: st.DataObject, amount: Decimal, for_s: int) -> None:
+        """A raise counts while it lasts, and ends by itself."""
+        budget = Budget.objects.get(pk=data.draw(st.sampled_from(sorted(self.oracle.limits))))
+        ends_at = self.now + timedelta(seconds=for_s)
+        operations.raise_limit(
+            limit_raise=LimitRaise(
+                budget=budget,
+                amount=amount,
+                starts_at=self.now,
+                ends_at=ends_at,
+                reason="more",
+                made_at=self.now,
+            )
+        )
+        self.oracle.raises.append(Raise(budget.pk, "", amount, self.now, ends_at))
+
+    @rule(request=requests, amount=st.decimals(min_value=-4, max_value=4, places=12))
+    def adjust(self, request: UUID, amount: Decimal) -> None:
+        """A refund or a correction goes to the windows that the call was charged in."""
+        wanted = self.oracle.adjust(request_id=request, amount=amount)
+        try:
+            operations.adjust(
+                organization=self.organization,
+                request_id=request,
+                kind="correction",
+                amount_usd=amount,
+                reason="a test",
+                actor=None,
+                now=self.now,
+            )
+        except (operations.CallUnknown, operations.BelowZero) as error:
+            assert (
+                wanted == {"not_found": "unknown", "value_out_of_range": "below_zero"}[error.code]
+            )
+        else:
+            assert wanted == "booked"
 
     @invariant()
     def balances_agree(self) -> None:
         """Balances are the oracle's, and the journal and the holds add up to them."""
         found: dict[BalanceKey, tuple[Decimal, Decimal]] = {
             (b.budget_id, b.subject, b.window_start): (b.held, b.spent)
-            for b in Balance.objects.for_organization(self.organization)
+            for b in Balance.objects.filter(budget__in=self.oracle.limits)
         }
         for key in {*found, *self.oracle.held, *self.oracle.spent}:
             wanted = (self.oracle.held.get(key, 0), self.oracle.spent.get(key, 0))
             assert found.get(key, (0, 0)) == wanted, (key, found.get(key), wanted)
-        mine = [d for d in queries.differences() if d.organization_id == self.organization.pk]
-        assert mine == []
+        ours = (self.organization.pk, None)
+        assert [d for d in queries.differences() if d.organization_id in ours] == []
 
     def _request(self, item: Asking, ttl: int, request_id: UUID | None = None) -> HoldRequest:
-        key, amount, least_percent, tokens, model, labels = item
+        key, amount, least_percent, tokens, model, labels, session = item
         return HoldRequest(
             request_id=request_id or uuid4(),
             organization_id=self.organization.pk,
@@ -217,11 +293,20 @@ class LedgerAgreesWithOracle(RuleBasedStateMachine):
             tokens=tokens,
             ttl_s=ttl,
             tags=labels,
+            session=session,
         )
 
     def _ask_oracle(self, request: HoldRequest, item: Asking) -> tuple[str, Decimal]:
         key = self.keys[item[0]]
-        who = Who(str(key.project_id), str(key.user_id), str(key.pk), request.model, request.tags)
+        who = Who(
+            project=str(key.project_id),
+            user=str(key.user_id),
+            api_key=str(key.pk),
+            model=request.model,
+            tags=request.tags,
+            session=request.session,
+            organization=str(self.organization.pk),
+        )
         return self.oracle.hold(request=request, who=who, now=self.now)
 
 
@@ -236,6 +321,8 @@ def _limit(budget: Budget) -> Limit:
         window=budget.window,
         limit=Decimal(budget.limit_amount),
         blocks=budget.enforcement == "block",
+        days=budget.rolling_days,
+        is_sites=budget.organization_id is None and budget.plan_id is None,
     )
 
 

@@ -21,4 +21,4 @@ with verdict as materialized (
     on r.request_id = v.request_id
   where v.op = 'settle' and v.code in ('settled', 'corrected')
 )
-select op, request_id, code, amount_usd, budget from verdict
+select op, request_id, code, amount_usd, told from verdict
