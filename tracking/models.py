@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tracking.gateway.models import Provider
+from tracking.gateway.models import Provider, StoredAnswer
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price
 
-__all__ = ["CatalogModel", "CostRecord", "Price", "Provider"]
+__all__ = ["CatalogModel", "CostRecord", "Price", "Provider", "StoredAnswer"]

@@ -60,6 +60,14 @@ class _Operation:
         return ("hold" if isinstance(self.asked, HoldRequest) else "settle", self.asked.request_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A settlement that was not made, with its records."""
+
+    settlement: Settlement
+    records: list[dict[str, Any]]
+
+
 class Lane:
     """Batches holds and settles of one process. All methods belong to the loop it was started on.
 
@@ -74,18 +82,30 @@ class Lane:
         self._connection: psycopg.AsyncConnection[tuple[Any, ...]] | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+        self._under_way: list[_Operation] = []
 
     async def start(self) -> None:
         """Begin to work; the connection is opened by the first operation."""
         self._task = asyncio.create_task(self._run(), name="ledger lane")
 
-    async def stop(self) -> None:
-        """Finish what waits, then close the connection."""
+    async def stop(self, *, patience_s: float = 10.0) -> list[Unsettled]:
+        """Finish what waits, then close the connection; give the settlements that could not be made.
+
+        They are those for which the server stayed away. Written down, they can be made later.
+        """
         self._is_stopping = True
         self._wake.set()
         if self._task is not None:
-            await self._task
+            await asyncio.wait({self._task}, timeout=patience_s)
+            self._task.cancel()
+            await asyncio.wait({self._task})
         await self._disconnect()
+        left = [*self._under_way, *self._waiting]
+        return [
+            Unsettled(operation.asked, operation.records)
+            for operation in left
+            if isinstance(operation.asked, Settlement)
+        ]
 
     async def hold(self, request: HoldRequest) -> Verdict:
         """Hold a call's worst case; the verdict says whether it was admitted.
@@ -129,7 +149,9 @@ class Lane:
                     return
                 self._wake.clear()
                 await self._wake.wait()
-            await self._work(self._take_batch())
+            self._under_way = self._take_batch()
+            await self._work(self._under_way)
+            self._under_way = []
 
     def _take_batch(self) -> list[_Operation]:
         """Take what waits, at most once for each request and kind."""

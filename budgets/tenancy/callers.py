@@ -38,13 +38,15 @@ class Caller:
     api_key: str
     project_id: int
     user_id: int
-    scopes: tuple[str, ...]
+    scopes: list[str]
     expires_at: datetime | None
     is_active: bool
     plan: str
     default_output_tokens: int
     max_output_tokens: int | None
     fits_output: bool
+    wait_for_room_ms: int
+    stores_answers: bool
     allowed_models: tuple[tuple[str, ...], ...]
 
     def may_call(self, model: str) -> bool:
@@ -62,6 +64,26 @@ class Reader(Protocol):
         """Run a query and give its rows."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """What a key's secret is held against: its digest, and for a while the one before rotation."""
+
+    digest: bytes
+    previous_digest: bytes
+    previous_expires_at: datetime | None
+
+    def holds(self, *, secret: str, pepper: bytes, now: datetime) -> bool:
+        """Tell whether the secret is the key's; both comparisons always take place."""
+        is_current = keys.proves(secret=secret, pepper=pepper, stored=bytes(self.digest))
+        was_before = keys.proves(secret=secret, pepper=pepper, stored=bytes(self.previous_digest))
+        still_works = self.previous_expires_at is not None and now < self.previous_expires_at
+        return is_current or (was_before and still_works)
+
+
+# An unknown id is compared with a digest too: its answer takes as long as another's.
+_NOBODY = _Proof(bytes(32), bytes(32), None)
+
+
 class Callers:
     """Finds callers by their key, and keeps what it found for a second.
 
@@ -72,7 +94,7 @@ class Callers:
     def __init__(self, *, reader: Reader, pepper: bytes) -> None:
         self._reader = reader
         self._pepper = pepper
-        self._kept: dict[str, tuple[float, bytes, Caller | None]] = {}
+        self._kept: dict[str, tuple[float, _Proof, Caller | None]] = {}
 
     async def find(self, *, authorization: str | None, now: datetime) -> Caller:
         """Find who sent an Authorization header.
@@ -82,25 +104,24 @@ class Callers:
         key = keys.split((authorization or "").removeprefix("Bearer ").strip())
         if key is None:
             raise InvalidApiKey
-        stored, caller = await self._known(key.lookup_id)
-        is_proved = keys.proves(secret=key.secret, pepper=self._pepper, stored=stored)
+        proof, caller = await self._known(key.lookup_id)
+        is_proved = proof.holds(secret=key.secret, pepper=self._pepper, now=now)
         if not is_proved or caller is None or not caller.is_active:
             raise InvalidApiKey
         if caller.expires_at is not None and caller.expires_at <= now:
             raise InvalidApiKey
         return caller
 
-    async def _known(self, lookup_id: str) -> tuple[bytes, Caller | None]:
+    async def _known(self, lookup_id: str) -> tuple[_Proof, Caller | None]:
         kept = self._kept.get(lookup_id)
         if kept is None or kept[0] < time.monotonic():
             rows = await self._reader.rows(
                 read_sql("budgets.tenancy", "caller"), {"lookup_id": lookup_id}
             )
-            # An unknown id is compared with a digest too: its answer takes as long as another's.
-            stored, caller = (bytes(rows[0][0]), _caller(rows[0])) if rows else (bytes(32), None)
+            proof, caller = (_Proof(*rows[0][:3]), _caller(rows[0][3:])) if rows else (_NOBODY, None)
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
-            kept = (time.monotonic() + _KEPT_S, stored, caller)
+            kept = (time.monotonic() + _KEPT_S, proof, caller)
             self._kept[lookup_id] = kept
         return kept[1], kept[2]
 
@@ -121,40 +142,7 @@ def matches(*, pattern: str, model: str) -> bool:
     return model.endswith(rest[-1]) and len(model) - len(rest[-1]) >= at
 
 
-def _caller(row: tuple[Any, ...]) -> Caller:
-    (
-        _,
-        organization_id,
-        organization,
-        zone,
-        api_key_id,
-        api_key,
-        project_id,
-        user_id,
-        scopes,
-        expires_at,
-        is_active,
-        plan,
-        default_output,
-        max_output,
-        fits,
-        plan_models,
-        key_models,
-    ) = row
-    return Caller(
-        organization_id=organization_id,
-        organization=organization,
-        zone=ZoneInfo(zone),
-        api_key_id=api_key_id,
-        api_key=api_key,
-        project_id=project_id,
-        user_id=user_id,
-        scopes=tuple(scopes),
-        expires_at=expires_at,
-        is_active=is_active,
-        plan=plan,
-        default_output_tokens=default_output,
-        max_output_tokens=max_output,
-        fits_output=fits,
-        allowed_models=(tuple(plan_models), tuple(key_models)),
-    )
+def _caller(columns: tuple[Any, ...]) -> Caller:
+    organization_id, organization, zone, *most, plan_models, key_models = columns
+    lists = (tuple(plan_models), tuple(key_models))
+    return Caller(organization_id, organization, ZoneInfo(zone), *most, lists)

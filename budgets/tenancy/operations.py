@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
 from budgets.plans.models import Plan
 from budgets.tenancy import keys
@@ -66,6 +67,22 @@ def create_key(
         allowed_models=list(allowed_models),
     )
     return key, str(text)
+
+
+def rotate_key(*, key: ApiKey, overlap: timedelta, now: datetime) -> str:
+    """Give a key a new secret, and return its text, which can never be read again.
+
+    The key stays the same key: its budgets, balances and history go on. The secret before works
+    until the overlap is over; one before that stops at once.
+    """
+    text = keys.KeyText(lookup_id=key.lookup_id, secret=keys.mint().secret)
+    ApiKey.objects.filter(pk=key.pk).update(
+        previous_digest=F("secret_digest"),
+        previous_expires_at=now + overlap,
+        secret_digest=keys.digest(secret=text.secret, pepper=pepper()),
+        last_four=str(text)[-4:],
+    )
+    return str(text)
 
 
 def set_key_status(*, key: ApiKey, status: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.core.validators import RegexValidator
 from django.db import models
 
-from budgets.tenancy.models import Organization
+from budgets.tenancy.models import Organization, OrganizationOwned
 
 
 class Provider(models.Model):
@@ -64,3 +64,20 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class StoredAnswer(models.Model):
+    """An answer that was kept for a request with an Idempotency-Key: encrypted, for a day."""
+
+    request_id = models.UUIDField(primary_key=True)
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="stored_answers"
+    )
+    content_type = models.CharField(max_length=80)
+    sealed = models.BinaryField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = OrganizationOwned.as_manager()
+
+    def __str__(self) -> str:
+        return str(self.request_id)

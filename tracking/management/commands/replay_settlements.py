@@ -1,0 +1,26 @@
+"""Makes the settlements that processes wrote down because the database was away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from tracking.ledger import unsettled
+
+
+class Command(BaseCommand):
+    """Settle what was written down; safe to repeat."""
+
+    help = "Make the settlements that processes wrote down because the database was away."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Replay, say what became of each, and fail if the ledger does not know a call."""
+        replayed = unsettled.replay(folder=settings.COSTSITE_DATA / "unsettled")
+        self.stdout.write(
+            f"{replayed.settled} settled now, {replayed.already} settled before,"
+            f" {replayed.unknown} unknown to this ledger."
+        )
+        if replayed.unknown:
+            raise CommandError("Some calls are unknown here; their files were kept.")
