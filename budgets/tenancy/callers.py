@@ -118,7 +118,9 @@ class Callers:
             rows = await self._reader.rows(
                 read_sql("budgets.tenancy", "caller"), {"lookup_id": lookup_id}
             )
-            proof, caller = (_Proof(*rows[0][:3]), _caller(rows[0][3:])) if rows else (_NOBODY, None)
+            proof, caller = (
+                (_Proof(*rows[0][:3]), _caller(rows[0][3:])) if rows else (_NOBODY, None)
+            )
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             kept = (time.monotonic() + _KEPT_S, proof, caller)

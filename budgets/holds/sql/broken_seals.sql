@@ -10,10 +10,10 @@ select c.organization_id, c.hour,
 from chain c cross join lateral budgets_digest(c.organization_id, c.hour, c.previous) d
 where c.previous <> c.before or d.digest <> c.digest or d.entries <> c.entries
 union all
-select j.organization_id, date_trunc('hour', j.booked_at), 'entries without a seal'
+select j.organization_id, date_trunc('hour', j.booked_at, 'UTC'), 'entries without a seal'
 from budgets_journalentry j
 where j.booked_at < (select instant from budgets_sealeduntil)
   and not exists (select from budgets_seal s where s.organization_id = j.organization_id
-                  and s.hour = date_trunc('hour', j.booked_at))
+                  and s.hour = date_trunc('hour', j.booked_at, 'UTC'))
 group by 1, 2
 order by 1, 2

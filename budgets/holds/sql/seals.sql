@@ -18,7 +18,7 @@ $$;
 create function budgets_seal(p_until timestamptz) returns integer language plpgsql as $$
 declare
   v_since timestamptz;
-  v_until constant timestamptz := date_trunc('hour', p_until);
+  v_until constant timestamptz := date_trunc('hour', p_until, 'UTC');
   v_made integer := 0;
   v_open record;
   v_previous bytea;
@@ -28,7 +28,7 @@ begin
   perform pg_advisory_xact_lock(70702, 0);
   select instant into v_since from budgets_sealeduntil;
   for v_open in
-    select j.organization_id, date_trunc('hour', j.booked_at) as hour
+    select j.organization_id, date_trunc('hour', j.booked_at, 'UTC') as hour
     from budgets_journalentry j
     where j.booked_at >= coalesce(v_since, '-infinity') and j.booked_at < v_until
     group by 1, 2 order by 1, 2

@@ -4,7 +4,7 @@ create or replace function budgets_window_start(p_window text, p_zone text, p_no
 returns timestamptz language sql stable parallel safe as $$
   select case p_window
     when 'total' then timestamptz '2000-01-01 00:00:00+00'
-    when 'minute' then date_trunc('minute', p_now)
+    when 'minute' then date_trunc('minute', p_now, 'UTC')
     when 'rolling' then date_trunc('day', p_now, p_zone)
     else date_trunc(p_window, p_now, p_zone)
   end
