@@ -1,0 +1,228 @@
+"""Runs a drill and says what it saw."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import secrets
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+from django.db.models import Sum
+
+from budgets.core import clock
+from budgets.holds.models import Hold, JournalEntry
+from budgets.holds.operations import expire
+from budgets.holds.queries import differences
+from budgets.limits.models import Budget
+from budgets.plans.models import Plan
+from budgets.tenancy import operations as tenancy
+from budgets.tenancy.models import Organization, Project, User
+from tracking.drill.provider import CountingProvider, counting_provider
+from tracking.drill.servers import Servers
+from tracking.gateway.connections import connect_provider
+from tracking.gateway.models import Provider
+from tracking.pricing.models import CatalogModel, Price
+from tracking.pricing.operations import Publication, publish_price
+from tracking.pricing.rates import Rates
+
+INPUT_USD = Decimal("0.000011000000")
+OUTPUT_USD = Decimal("0.000033000000")
+MAX_TOKENS = 100
+# Short, so that the holds of a killed server are swept within the drill.
+_TIMEOUT_S = 5
+_GRACE_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What to do: how many calls, how many at once, over how many servers, with which limit."""
+
+    calls: int
+    parallel: int
+    processes: int
+    limit_usd: Decimal
+    kill: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What happened; amounts in USD. ``answered`` is what the callers were told."""
+
+    seed: int
+    limit_usd: Decimal
+    answered: int
+    refused: dict[str, int]
+    broken_off: int
+    kills: int
+    served_by_provider: int
+    true_cost_usd: Decimal
+    charged_usd: Decimal
+    estimated_usd: Decimal
+    overshoot_usd: Decimal
+    leaked_holds: int
+    differences: int
+    seconds: float
+
+    @property
+    def drift_usd(self) -> Decimal:
+        """What was charged above what the provider served; estimates of killed calls are above."""
+        return self.charged_usd - self.true_cost_usd
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the promise held: nothing overspent, leaked, lost, or charged without cause."""
+        is_exact = self.drift_usd == 0 if not self.kills else self.drift_usd >= 0
+        is_whole = not (self.overshoot_usd or self.leaked_holds or self.differences)
+        return is_exact and is_whole and self.answered > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    organization: Organization
+    key: str
+    model: str
+
+
+def run(orders: Orders) -> Findings:
+    """Make a tenant, fire the calls at servers of its own, and count with the provider.
+
+    :raises TimeoutError: if a server or the provider does not start
+    """
+    begun = time.monotonic()
+    with counting_provider(seed=orders.seed) as provider:
+        tenant = _make_tenant(provider, orders)
+        log = Path(tempfile.mkdtemp(prefix="costsite-drill-")) / "servers.log"
+        environment = {
+            "COSTSITE_PROVIDER_TIMEOUT_S": str(_TIMEOUT_S),
+            "COSTSITE_SETTLING_GRACE_S": str(_GRACE_S),
+        }
+        servers = Servers(count=orders.processes, log=log, environment=environment)
+        try:
+            servers.await_ready()
+            outcomes = asyncio.run(_fire(orders, tenant, servers))
+        finally:
+            servers.stop()
+        _sweep(tenant)
+        findings = _count(orders, tenant, provider, servers, outcomes, begun)
+    Organization.objects.filter(pk=tenant.organization.pk).update(
+        status=Organization.Status.SUSPENDED
+    )
+    return findings
+
+
+def _make_tenant(provider: CountingProvider, orders: Orders) -> _Tenant:
+    now = clock.now()
+    name = f"drill-{secrets.token_hex(4)}"
+    plan, _ = Plan.objects.get_or_create(code="drill", defaults={"name": "Drill"})
+    owner = User.objects.create_user(f"{name}@example.com", is_active=True)
+    organization = tenancy.create_organization(name=name, slug=name, plan=plan, owner=owner)
+    Budget.objects.create(organization=organization, name="Drill", limit_amount=orders.limit_usd)
+    connect_provider(
+        name=name,
+        kind=Provider.Kind.OPENAI_COMPATIBLE,
+        base_url=provider.url,
+        organization=organization,
+    )
+    model = CatalogModel.objects.create(
+        name=f"{name}/model", provider=name, max_output_tokens=MAX_TOKENS, listed_at=now
+    )
+    publish_price(
+        model=model,
+        rates=Rates({"input": INPUT_USD, "output": OUTPUT_USD}),
+        publication=Publication(source=Price.Source.STATED, at=now - timedelta(seconds=1)),
+    )
+    project = Project.objects.for_organization(organization).get()
+    _, key = tenancy.create_key(project=project, user=owner, name="Drill")
+    return _Tenant(organization, key, model.name)
+
+
+async def _fire(orders: Orders, tenant: _Tenant, servers: Servers) -> Counter[str]:
+    outcomes: Counter[str] = Counter()
+    numbers = iter(range(orders.calls))
+    ports = itertools.cycle(servers.ports)
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def caller() -> None:
+            for _ in numbers:
+                outcomes[await _call(session, tenant, next(ports))] += 1
+
+        killing = asyncio.create_task(_kill(orders, servers)) if orders.kill else None
+        await asyncio.gather(*(caller() for _ in range(orders.parallel)))
+        if killing is not None:
+            killing.cancel()
+    return outcomes
+
+
+async def _call(session: aiohttp.ClientSession, tenant: _Tenant, port: int) -> str:
+    """Make one call; give "answered", the code of its refusal, or "broken off"."""
+    body = {
+        "model": tenant.model,
+        "messages": [{"role": "user", "content": "drill"}],
+        "max_tokens": MAX_TOKENS,
+    }
+    url = f"http://127.0.0.1:{port}/v1/chat/completions"
+    headers = {"Authorization": f"Bearer {tenant.key}"}
+    try:
+        async with session.post(url, json=body, headers=headers) as response:
+            answer = await response.json()
+    except (aiohttp.ClientError, TimeoutError):
+        await asyncio.sleep(0.2)
+        return "broken off"
+    return "answered" if response.status == 200 else str(answer["error"]["code"])
+
+
+async def _kill(orders: Orders, servers: Servers) -> None:
+    chance = random.Random(orders.seed)  # noqa: S311  The same drill for the same seed.
+    while True:
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+        await asyncio.to_thread(servers.kill_one, chance)
+
+
+def _sweep(tenant: _Tenant) -> None:
+    """Give the holds of killed servers time to expire, and charge them as the sweeper would."""
+    deadline = time.monotonic() + _TIMEOUT_S + _GRACE_S + 5
+    while time.monotonic() < deadline:
+        expire(most=1000)
+        if not Hold.objects.for_organization(tenant.organization).exists():
+            return
+        time.sleep(0.5)
+
+
+def _count(
+    orders: Orders,
+    tenant: _Tenant,
+    provider: CountingProvider,
+    servers: Servers,
+    outcomes: Counter[str],
+    begun: float,
+) -> Findings:
+    entries = JournalEntry.objects.for_organization(tenant.organization)
+    estimates = entries.filter(kind=JournalEntry.Kind.ESTIMATE)
+    true_cost = provider.input_tokens * INPUT_USD + provider.output_tokens * OUTPUT_USD
+    told = ("answered", "broken off")
+    return Findings(
+        seed=orders.seed,
+        limit_usd=orders.limit_usd,
+        answered=outcomes["answered"],
+        refused={code: count for code, count in sorted(outcomes.items()) if code not in told},
+        broken_off=outcomes["broken off"],
+        kills=servers.kills,
+        served_by_provider=provider.served,
+        true_cost_usd=true_cost,
+        charged_usd=entries.aggregate(total=Sum("amount_usd"))["total"] or Decimal(0),
+        estimated_usd=estimates.aggregate(total=Sum("amount_usd"))["total"] or Decimal(0),
+        overshoot_usd=max(true_cost - orders.limit_usd, Decimal(0)),
+        leaked_holds=Hold.objects.for_organization(tenant.organization).count(),
+        differences=sum(d.organization_id == tenant.organization.pk for d in differences()),
+        seconds=round(time.monotonic() - begun, 1),
+    )
