@@ -260,16 +260,17 @@ CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "pgmq://postgresql")
 # The queue in our own PostgreSQL. Its defaults poll for seconds inside a transaction and thereby
 # block the first message of every other process: so wait 0, and be woken by NOTIFY instead.
 # `conn_string` is always given, else the library would read DATABASE_URL by its own rules.
+COSTSITE_QUEUE_OPTIONS: dict[str, Any] = {
+    "conn_string": env.conninfo(COSTSITE_POSTGRES),
+    "init_extension": False,
+    "use_notify": True,
+    "wait_time_seconds": 0,
+    "polling_interval": 2,
+    "pool_size": 2,
+    "visibility_timeout": _visibility_timeout_s,
+}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {
-        "conn_string": env.conninfo(COSTSITE_POSTGRES),
-        "init_extension": False,
-        "use_notify": True,
-        "wait_time_seconds": 0,
-        "polling_interval": 2,
-        "pool_size": 2,
-        "visibility_timeout": _visibility_timeout_s,
-    }
+    COSTSITE_QUEUE_OPTIONS
     if CELERY_BROKER_URL.startswith("pgmq:")
     else {"visibility_timeout": _visibility_timeout_s}
 )
