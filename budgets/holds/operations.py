@@ -18,7 +18,7 @@ from budgets.core.sql import read_sql
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
 from budgets.limits.models import Budget
 from budgets.plans.models import Plan
-from budgets.tenancy.models import Membership, Organization
+from budgets.tenancy.models import Membership, Organization, validate_time_zone
 
 # Longer than any call that could still be corrected in them.
 _RATES_ARE_KEPT = timedelta(hours=1)
@@ -107,6 +107,20 @@ def change_member_plan(
         Membership.objects.filter(pk=membership.pk).update(plan=plan)
         open_balances(organization=membership.organization, now=now)
     membership.plan = plan
+
+
+def change_time_zone(
+    *, organization: Organization, time_zone: str, now: datetime | None = None
+) -> None:
+    """Move an organization to another time zone; what was spent in its new windows counts in them.
+
+    :raises ValidationError: if there is no such time zone
+    """
+    validate_time_zone(time_zone)
+    with transaction.atomic():
+        Organization.objects.filter(pk=organization.pk).update(time_zone=time_zone)
+        open_balances(organization=organization, now=now)
+    organization.time_zone = time_zone
 
 
 def open_balances(*, organization: Organization, now: datetime | None = None) -> int:
