@@ -1,0 +1,42 @@
+"""The form of a provider in the admin. Its key goes in and never comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from tracking.gateway.models import Provider
+
+
+class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it runs
+    """Where calls are sent; an empty key leaves the stored one as it is."""
+
+    key = forms.CharField(
+        label="new API key",
+        required=False,
+        max_length=4096,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 60}),
+        help_text="Stored encrypted and never shown again. Empty: the stored key stays.",
+    )
+    removes_key = forms.BooleanField(
+        label="remove the stored key", required=False, help_text="Calls are sent without one."
+    )
+
+    class Meta:
+        model = Provider
+        fields = ("name", "organization", "kind", "base_url", "active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # The stored key opens for this name and this owner only.
+            for name in self.fields.keys() & {"name", "organization"}:
+                self.fields[name].disabled = True
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse to store and to remove a key at once."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("key") and cleaned.get("removes_key"):
+            self.add_error("removes_key", "Either give a new key or remove the stored one.")
+        return cleaned
