@@ -81,11 +81,11 @@ def undescribed(module: Module) -> Iterator[str]:
 
 
 def operations_and_queries_take_keywords(module: Module) -> Iterator[str]:
-    """Public operations and queries take keyword arguments only."""
+    """Public operations and queries take keywords; only what they work on may stand first."""
     if module.floor in {"operations", "queries"}:
         for node in module.public:
-            if isinstance(node, Function) and (node.args.args or node.args.posonlyargs):
-                yield f"{module.name}.{node.name}: takes positional arguments"
+            if isinstance(node, Function) and len(node.args.posonlyargs + node.args.args) > 1:
+                yield f"{module.name}.{node.name}: takes several positional arguments"
 
 
 def functions_are_short(module: Module) -> Iterator[str]:

@@ -50,8 +50,8 @@ BAD: dict[str, list[Module]] = {
         Module("budgets.x.queries", "class Balance: pass\n"),
     ],
     "operations and queries take keywords": [
-        Module("budgets.x.operations", "def hold(amount): pass\n"),
-        Module("budgets.x.queries", "def balance(subject, /, *, at): pass\n"),
+        Module("budgets.x.operations", "def hold(row, amount): pass\n"),
+        Module("budgets.x.queries", "def balance(subject, /, at): pass\n"),
     ],
     "functions are short": [Module("budgets.x.views", LONG)],
     "files are short": [Module("budgets.x.views", "x = 1\n" * 501)],
@@ -86,7 +86,7 @@ GOOD: dict[str, list[Module]] = {
         Module("budgets.x.views", "def page(): pass\n"),
     ],
     "operations and queries take keywords": [
-        Module("budgets.x.operations", "def hold(*, amount): pass\ndef _f(x): pass\n")
+        Module("budgets.x.operations", "def hold(row, *, amount): pass\ndef _f(x, y): pass\n")
     ],
     "functions are short": [Module("a.b", "def run():\n" + "    pass\n" * 59)],
     "money is no float": [
