@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from budgets.health.admin import TickAdmin
 from budgets.holds.admin import HoldAdmin, JournalEntryAdmin
-from budgets.limits.admin import BalanceAdmin, BudgetAdmin
+from budgets.limits.admin import BudgetAdmin
+from budgets.limits.admin_balances import BalanceAdmin
 from budgets.plans.admin import PlanAdmin
 from budgets.tenancy.admin import MembershipAdmin, OrganizationAdmin, ProjectAdmin
 from budgets.tenancy.admin_keys import ApiKeyAdmin

@@ -12,8 +12,8 @@ from budgets.core.clock import now
 from budgets.holds.models import Hold, JournalEntry
 from budgets.http.admin import JournalAdmin
 from budgets.http.cells import instant, page_link, table, usd
-from budgets.limits.admin import amount, name_subjects
 from budgets.limits.models import Balance
+from budgets.limits.words import amount, name_subjects
 from budgets.tenancy.search import OrganizationFilter, caller_meant, request_meant, tenant_meant
 
 
@@ -109,11 +109,16 @@ class HoldAdmin(CallAdmin):
     list_filter = (OrganizationFilter,)
     fields = (
         "request_id",
-        ("organization", "project_name"),
-        ("user", "key_name"),
+        "organization",
+        "project_name",
+        "user",
+        "key_name",
         "model",
-        ("amount", "tokens"),
-        ("admitted", "expires", "is_overdue"),
+        "amount",
+        "tokens",
+        "admitted",
+        "expires",
+        "is_overdue",
         "tag_list",
         "balances",
     )
@@ -178,13 +183,19 @@ class JournalEntryAdmin(CallAdmin):
     )
     list_filter = (ConfirmationFilter, "kind", "admitted_at", OrganizationFilter)
     fields = (
-        ("request_id", "seq"),
-        ("organization", "project_name"),
-        ("user", "key_name"),
+        "request_id",
+        "kind",
+        "amount",
+        "held",
+        "tokens",
+        "organization",
+        "project_name",
+        "user",
+        "key_name",
         "model",
-        ("kind", "amount", "held", "tokens"),
-        ("admitted", "booked"),
         "tag_list",
+        "admitted",
+        "booked",
         "entries",
         "balances",
     )

@@ -49,7 +49,8 @@ def share(part: Decimal, whole: Decimal) -> str:
     """Draw how much of a whole is used, with the percentage in words."""
     percent = min(part / whole, Decimal(9)) * 100 if whole else Decimal(100)
     text = f"{percent:.0f}"
-    return format_html('<progress max="100" value="{}"></progress> {}\u00a0%', text, text)
+    drawn = '<meter max="100" low="80" high="99" optimum="0" value="{}"></meter> {}\u00a0%'
+    return format_html(drawn, text, text)
 
 
 def page_link(row: Model, text: object) -> SafeString:

@@ -9,10 +9,10 @@ from django import forms
 
 from budgets.core.errors import DomainError
 from budgets.limits.models import Budget
-from budgets.limits.targets import names_of, target_named
+from budgets.limits.targets import target_named
 
 # What has been counted under a budget stays counted in its unit, its windows and its balances.
-FIXED = ("organization", "plan", "scope", "each", "unit", "window", "model_pattern", "target")
+FIXED = ("each", "unit", "window")
 
 
 class AmountField(forms.DecimalField):
@@ -30,7 +30,7 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
     """A budget; once made, only its name, limit, enforcement, thresholds and state change."""
 
     limit_amount = AmountField(
-        label="limit", widget=forms.TextInput(attrs={"size": 9, "inputmode": "decimal"})
+        label="Limit", widget=forms.TextInput(attrs={"size": 9, "inputmode": "decimal"})
     )
 
     class Meta:
@@ -51,7 +51,7 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
             "active",
         )
         widgets = {
-            "name": forms.TextInput(attrs={"size": 22}),
+            "name": forms.TextInput(attrs={"size": 20}),
             "target": forms.TextInput(attrs={"size": 30}),
             "model_pattern": forms.TextInput(attrs={"size": 12}),
         }
@@ -65,16 +65,12 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
         if self.instance.pk:
             for name in self.fields.keys() & set(FIXED):
                 self.fields[name].disabled = True
-            self._name_target()
 
     def clean(self) -> dict[str, Any]:
         """Find the target that was named, in the organization that was chosen."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if self.instance.pk:
-            cleaned["target"] = self.instance.target
-            return cleaned
-        organization = cleaned.get("organization") or self.instance.organization
-        if organization is not None and organization.pk and cleaned.get("target"):
+        organization = cleaned.get("organization")
+        if organization is not None and cleaned.get("target"):
             try:
                 cleaned["target"] = target_named(
                     organization=organization, scope=cleaned["scope"], name=cleaned["target"]
@@ -82,11 +78,6 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
             except DomainError as error:
                 self.add_error("target", error.message)
         return cleaned
-
-    def _name_target(self) -> None:
-        subject = (self.instance.scope, self.instance.target)
-        if self.instance.target:
-            self.initial["target"] = names_of(subjects=[subject])[subject]
 
 
 class AllowanceForm(BudgetForm):

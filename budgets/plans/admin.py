@@ -12,8 +12,9 @@ from django.utils.html import format_html_join
 
 from budgets.http.admin import KeptAdmin, save_changed
 from budgets.http.cells import list_link
-from budgets.limits.admin import AllowanceInline, put_budgets, rule
+from budgets.limits.admin import AllowanceInline, put_budgets
 from budgets.limits.models import Budget
+from budgets.limits.words import rule
 from budgets.plans.forms import PlanForm
 from budgets.plans.models import Plan
 from budgets.tenancy.models import Membership, Organization

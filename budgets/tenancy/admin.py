@@ -14,9 +14,10 @@ from budgets.core.clock import now
 from budgets.holds.operations import change_member_plan, change_plan, change_time_zone
 from budgets.http.admin import KeptAdmin, confirmation, save_changed
 from budgets.http.cells import instant, list_link, share, table, usd
-from budgets.limits.admin import OrganizationBudgetInline, name_subjects, put_budgets
+from budgets.limits.admin import OrganizationBudgetInline, put_budgets
 from budgets.limits.models import Balance, Budget
 from budgets.limits.queries import current_balances
+from budgets.limits.words import name_subjects
 from budgets.tenancy.forms import MembershipForm, NewOrganizationForm, OrganizationForm
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project
 from budgets.tenancy.operations import (

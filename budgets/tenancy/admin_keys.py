@@ -10,6 +10,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.html import format_html
 
 from budgets.core.clock import now
 from budgets.http.admin import KeptAdmin, confirmation, save_changed
@@ -69,7 +70,7 @@ class ApiKeyAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no 
 
     list_display = (
         "name",
-        "key",
+        "short_key",
         "status",
         "project",
         "user",
@@ -92,12 +93,16 @@ class ApiKeyAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no 
     autocomplete_fields = ("project", "user")
     actions = ["suspend", "resume", "revoke"]
     fields = (
-        ("name", "status"),
+        "name",
+        "status",
         "key",
-        ("organization", "project", "user"),
+        "organization",
+        "project",
+        "user",
         "expires_at",
         "allowed_models",
-        ("created", "used"),
+        "created",
+        "used",
     )
     add_fields = (("project", "user"), "name", "expires_at", "allowed_models")
 
@@ -122,6 +127,11 @@ class ApiKeyAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no 
     ) -> tuple[str, ...]:
         """Keep whose a key is."""
         return ("key", "organization", "project", "user", "created", "used") if obj else ()
+
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Offer no way past the page that shows the key."""
+        only_save = {"show_save_and_continue": False, "show_save_and_add_another": False}
+        return super().add_view(request, *args, **(kwargs | {"extra_context": only_save}))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -196,6 +206,13 @@ class ApiKeyAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no 
         if len(keys) < queryset.count():
             message += " The others were so already, or are revoked."
         self.message_user(request, message, messages.SUCCESS)
+
+    @admin.display(description="key", ordering="lookup_id")
+    def short_key(self, row: ApiKey) -> str:
+        """Show of it what tells it from others; all that may be shown is in the title."""
+        return format_html(
+            '<code title="{}">{}…{}</code>', row.masked, row.lookup_id, row.last_four
+        )
 
     @admin.display(description="key")
     def key(self, row: ApiKey) -> str:

@@ -86,6 +86,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it 
         model = ApiKey
         fields = ("name", "status", "expires_at", "allowed_models")
         widgets = {"allowed_models": forms.TextInput(attrs={"size": 70})}
+        help_texts = {"expires_at": "UTC. Empty: it does not expire."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -108,6 +109,7 @@ class NewKeyForm(KeyForm):
         model = ApiKey
         fields = ("project", "user", "name", "expires_at", "allowed_models")
         widgets = {"allowed_models": forms.TextInput(attrs={"size": 70})}
+        help_texts = {"expires_at": "UTC. Empty: it does not expire."}
 
     def clean(self) -> dict[str, Any]:
         """Refuse a user who is not a member of the project's organization."""

