@@ -17,7 +17,7 @@ Subject = tuple[str, str]
 class TargetUnknown(DomainError):
     """The organization has no such member (e-mail address), project (slug) or API key (its id)."""
 
-    code = "target_unknown"
+    code = "value_out_of_range"
 
 
 def target_named(*, organization: Organization, scope: str, name: str) -> str:
