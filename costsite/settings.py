@@ -227,13 +227,6 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = COSTSITE_MAX_BODY_BYTES
 
 # --- Gateway ------------------------------------------------------------------------------------
 
-# The longest a provider may take for a call, in seconds. A hold outlives it by a minute.
-COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
-# How long a stream is read on, in seconds, after its client has left, to learn its true usage.
-COSTSITE_DRAIN_S = env.whole("COSTSITE_DRAIN_S", 30)
-
-# --- Gateway ------------------------------------------------------------------------------------
-
 # A provider that has not answered for so long is given up, and the call is charged as an estimate.
 COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
 # A client left in mid-stream: so long the provider is still read, to learn what the call cost.

@@ -114,9 +114,7 @@ def copied_database() -> str:
     return copy
 
 
-def eventually(
-    fact: Callable[[], Any], *, within_s: float = 15.0, every_s: float = 0.02
-) -> Any:
+def eventually(fact: Callable[[], Any], *, within_s: float = 15.0, every_s: float = 0.02) -> Any:
     """Wait until something is so, and give it; fail when the time is over."""
     until = time.monotonic() + within_s
     while not (found := fact()):

@@ -122,7 +122,9 @@ async def _begin(kwargs: dict[str, Any], error_class: Any) -> Script:
     script = script_of(model=kwargs["model"], messages=kwargs["messages"], cap=cap)
     await asyncio.sleep(script.wait_s)
     if script.fail_status:
-        raise error_class(status_code=script.fail_status, message="The demo provider was asked to fail.")
+        raise error_class(
+            status_code=script.fail_status, message="The demo provider was asked to fail."
+        )
     return script
 
 

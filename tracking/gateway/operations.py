@@ -90,9 +90,7 @@ class Answer:
     charged: Charged
 
 
-async def find(
-    work: Runtime, *, authorization: str | None, body: bytes, now: datetime
-) -> Found:
+async def find(work: Runtime, *, authorization: str | None, body: bytes, now: datetime) -> Found:
     """Find the caller, read the request, and look up the model's price and route.
 
     :raises DomainError: InvalidApiKey, ModelNotFound, ModelNotPriced, ModelNotAllowed,
@@ -223,9 +221,7 @@ async def _end_of_answer(admitted: Admitted, body: dict[str, Any]) -> End:
     is_counted_here = usage is None
     if usage is None:
         texts = [str((choice.get("message") or {}).get("content") or "") for choice in choices]
-        usage = await counted_usage(
-            call=admitted.call, route=admitted.found.route, texts=texts
-        )
+        usage = await counted_usage(call=admitted.call, route=admitted.found.route, texts=texts)
     return End(
         usage=usage,
         is_counted_here=is_counted_here,

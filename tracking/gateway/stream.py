@@ -139,7 +139,9 @@ class Relay:
     def _note(self, chunk: dict[str, Any]) -> None:
         """Keep what settling needs: usage, why it ended, and the text in case usage is missing."""
         self._reported = chunk.get("usage") or self._reported
-        self._frame = self._frame or {k: v for k, v in chunk.items() if k not in ("choices", "usage")}
+        self._frame = self._frame or {
+            k: v for k, v in chunk.items() if k not in ("choices", "usage")
+        }
         for choice in chunk.get("choices") or ():
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
             delta = choice.get("delta") or {}

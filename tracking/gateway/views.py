@@ -54,7 +54,9 @@ class Models(AsyncAPIView):
         book = await work.book(now=now)
         providers = await work.routes.names(organization_id=caller.organization_id)
         if name is None:
-            return json_response(answers.model_list(book=book, caller=caller, providers=providers, now=now))
+            return json_response(
+                answers.model_list(book=book, caller=caller, providers=providers, now=now)
+            )
         return json_response(answers.model_told(book.price_at(name=name, at=now)))
 
 

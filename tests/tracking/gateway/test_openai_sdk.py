@@ -142,7 +142,9 @@ def test_gives_several_choices(sdk: openai.OpenAI, alice: Tenant, upstream: Upst
     assert entry.held_usd > 200 * Decimal(tenants.OUTPUT_USD)
 
 
-def test_passes_on_what_the_sdk_can_ask(sdk: openai.OpenAI, alice: Tenant, upstream: Upstream) -> None:
+def test_passes_on_what_the_sdk_can_ask(
+    sdk: openai.OpenAI, alice: Tenant, upstream: Upstream
+) -> None:
     sdk.chat.completions.create(
         model=MODEL,
         messages=[{"role": "user", "content": [{"type": "text", "text": "Count."}]}],
@@ -219,5 +221,3 @@ def test_tells_errors_apart(site: Site, alice: Tenant, upstream: Upstream) -> No
 
     assert not upstream.requests
     assert not alice.journal()
-
-

@@ -104,7 +104,10 @@ def test_counts_budgets_whose_balance_is_no_longer_kept(acme: Organization, alic
 
     receipt = receipt_of(organization=acme, request_id=request)
 
-    assert ([b.name for b in receipt.budgets], receipt.forgotten_budgets) == (["House allowance"], 1)
+    assert ([b.name for b in receipt.budgets], receipt.forgotten_budgets) == (
+        ["House allowance"],
+        1,
+    )
 
 
 def test_tells_every_attempt_in_order(acme: Organization, alice: ApiKey) -> None:
