@@ -1,1 +1,26 @@
-"""The list that Django looks for."""
+"""The list that Django looks for; the admin's pages stand in their packages."""
+
+from __future__ import annotations
+
+from budgets.health.admin import TickAdmin
+from budgets.holds.admin import HoldAdmin, JournalEntryAdmin
+from budgets.limits.admin import BudgetAdmin
+from budgets.limits.admin_balances import BalanceAdmin
+from budgets.plans.admin import PlanAdmin
+from budgets.tenancy.admin import MembershipAdmin, OrganizationAdmin, ProjectAdmin
+from budgets.tenancy.admin_keys import ApiKeyAdmin
+from budgets.tenancy.admin_users import UserAdmin
+
+__all__ = [
+    "ApiKeyAdmin",
+    "BalanceAdmin",
+    "BudgetAdmin",
+    "HoldAdmin",
+    "JournalEntryAdmin",
+    "MembershipAdmin",
+    "OrganizationAdmin",
+    "PlanAdmin",
+    "ProjectAdmin",
+    "TickAdmin",
+    "UserAdmin",
+]

@@ -13,12 +13,19 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "costsite.settings")
 app = Celery("costsite")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+def own_queues() -> list[Queue]:
+    """Name the queue in PostgreSQL without ever making it: a migration did, with its wake-up call.
+
+    Left to itself every process makes both again before its first message: changes of a table that
+    others are using at that moment.
+    """
+    return [Queue("celery", exchange=Exchange(""), routing_key="celery", no_declare=True)]
+
+
 if app.conf.broker_url.startswith("pgmq:"):
-    # The queue and its wake-up trigger are made by a migration. Left to itself, every process makes
-    # them again at its first message: changes of a table that others are reading at that moment.
-    app.conf.task_queues = [
-        Queue("celery", exchange=Exchange(""), routing_key="celery", no_declare=True)
-    ]
+    app.conf.task_queues = own_queues()
 
 # Seconds between two runs, by task name. A run that could not start in its slot is dropped: the
 # next one does the same work, and a backlog after a pause helps nobody.

@@ -48,15 +48,18 @@ class Step:
         if self.function is not None:
             wrong = self.function()
             return not wrong, "\n".join(wrong)
-        done = subprocess.run(
-            self.command,
-            cwd=BASE_DIR,
-            env=os.environ | dict(self.environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                self.command,
+                cwd=BASE_DIR,
+                env=os.environ | dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            return False, f"{self.command[0]} is not installed here."
         return done.returncode == 0, done.stdout + done.stderr
 
 

@@ -9,7 +9,7 @@ from django.views import defaults
 from budgets.core.errors import DomainError
 from budgets.http.errors import InternalError, NotFound, answer_of, error_body
 
-PROGRAMS = ("/v1", "/api/")
+PROGRAMS = ("/v1/", "/api/")
 
 
 class BadRequest(DomainError):
@@ -45,6 +45,6 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 
 
 def _json(request: HttpRequest, error: DomainError) -> HttpResponse | None:
-    if not request.path.startswith(PROGRAMS):
+    if not f"{request.path}/".startswith(PROGRAMS):
         return None
     return JsonResponse(error_body(error), status=answer_of(error).status)

@@ -217,19 +217,13 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "Budgets, spend and the gateway in front of your model providers.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["costsite.openapi.management_only"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 # A larger body is refused before it is read: with the gateway's 413 under /v1, with Django's elsewhere.
 COSTSITE_MAX_BODY_BYTES = env.whole("COSTSITE_MAX_BODY_BYTES", 20_000_000, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = COSTSITE_MAX_BODY_BYTES
-
-# --- Gateway ------------------------------------------------------------------------------------
-
-# The longest a provider may take for a call, in seconds. A hold outlives it by a minute.
-COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
-# How long a stream is read on, in seconds, after its client has left, to learn its true usage.
-COSTSITE_DRAIN_S = env.whole("COSTSITE_DRAIN_S", 30)
 
 # --- Gateway ------------------------------------------------------------------------------------
 
@@ -260,16 +254,17 @@ CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "pgmq://postgresql")
 # The queue in our own PostgreSQL. Its defaults poll for seconds inside a transaction and thereby
 # block the first message of every other process: so wait 0, and be woken by NOTIFY instead.
 # `conn_string` is always given, else the library would read DATABASE_URL by its own rules.
+COSTSITE_QUEUE_OPTIONS: dict[str, Any] = {
+    "conn_string": env.conninfo(COSTSITE_POSTGRES),
+    "init_extension": False,
+    "use_notify": True,
+    "wait_time_seconds": 0,
+    "polling_interval": 2,
+    "pool_size": 2,
+    "visibility_timeout": _visibility_timeout_s,
+}
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = (
-    {
-        "conn_string": env.conninfo(COSTSITE_POSTGRES),
-        "init_extension": False,
-        "use_notify": True,
-        "wait_time_seconds": 0,
-        "polling_interval": 2,
-        "pool_size": 2,
-        "visibility_timeout": _visibility_timeout_s,
-    }
+    COSTSITE_QUEUE_OPTIONS
     if CELERY_BROKER_URL.startswith("pgmq:")
     else {"visibility_timeout": _visibility_timeout_s}
 )

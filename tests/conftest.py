@@ -6,6 +6,7 @@ pyproject.toml. pytest's own process starts the server; xdist's workers get its 
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import tempfile
@@ -20,8 +21,6 @@ from costsite.processes import alive
 
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
 FOLDER_PREFIX = "costsite-test-"
-
-_server: Postgres | None = None
 
 
 def _sweep() -> None:
@@ -38,6 +37,8 @@ def _start_server() -> Postgres:
     # PostgreSQL's account must pass through when the tests run as root.
     folder.chmod(0o755)
     server = Postgres(data=folder, throwaway=True, options={"max_connections": "300"})
+    # Registered first: a server that does not start must leave nothing behind either.
+    atexit.register(server.destroy)
     server.start(die_with_parent=True)
     return server
 
@@ -96,9 +97,3 @@ def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None
     with django_db_blocker.unblock():
         yield
         connections.close_all()
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop the server and delete its data when the whole run is over."""
-    if _server is not None:
-        _server.destroy()

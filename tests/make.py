@@ -36,7 +36,7 @@ def user(*, name: str = "alice", password: str | None = None, **fields: Any) -> 
     return known or User.objects.create_user(email, password, name=name.title(), **fields)
 
 
-def plan(*, code: str = "pro", usd_per_user: str | None = None, **fields: Any) -> Plan:
+def plan(*, code: str = "house", usd_per_user: str | None = None, **fields: Any) -> Plan:
     """Make a plan, or find it; ``usd_per_user`` adds a blocking budget per user and month."""
     made, _ = Plan.objects.get_or_create(code=code, defaults={"name": code.title()} | fields)
     if usd_per_user is not None:

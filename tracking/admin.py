@@ -1,1 +1,15 @@
-"""The list that Django looks for."""
+"""The list that Django looks for; the admin's pages stand in their packages."""
+
+from __future__ import annotations
+
+from tracking.gateway.admin import ProviderAdmin
+from tracking.ledger.admin import CostRecordAdmin
+from tracking.pricing.admin import CatalogModelAdmin, PriceAdmin, PriceBookEditionAdmin
+
+__all__ = [
+    "CatalogModelAdmin",
+    "CostRecordAdmin",
+    "PriceAdmin",
+    "PriceBookEditionAdmin",
+    "ProviderAdmin",
+]

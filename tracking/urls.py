@@ -6,4 +6,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("tracking.gateway.urls")),
+    path("", include("tracking.spending.urls")),
 ]

@@ -22,7 +22,7 @@ from budgets.holds.models import IdempotencyKey
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
 from budgets.limits.models import Budget, LimitRaise
 from budgets.plans.models import Plan
-from budgets.tenancy.models import Membership, Organization, User
+from budgets.tenancy.models import Membership, Organization, User, validate_time_zone
 
 # Longer than any call that could still be corrected in them.
 _RATES_ARE_KEPT = timedelta(hours=1)
@@ -209,11 +209,11 @@ def change_time_zone(
 
     :raises ValidationError: if there is no such time zone
     """
-    organization.time_zone = time_zone
-    organization.full_clean()
+    validate_time_zone(time_zone)
     with transaction.atomic():
         Organization.objects.filter(pk=organization.pk).update(time_zone=time_zone)
         recount(organization=organization, now=now)
+    organization.time_zone = time_zone
 
 
 def change_plan(*, organization: Organization, plan: Plan, now: datetime | None = None) -> None:

@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.views import APIView
 
@@ -19,6 +18,7 @@ from budgets.http.errors import (
     error_body,
     error_headers,
 )
+from budgets.http.wire import json_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def json_response(
 ) -> HttpResponse:
     """Write an answer as JSON; ``body`` must already hold text for amounts."""
     return HttpResponse(
-        orjson.dumps(body), status=status, content_type="application/json", headers=headers
+        json_bytes(body), status=status, content_type="application/json", headers=headers
     )
 
 

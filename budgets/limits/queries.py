@@ -9,8 +9,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.db.models import F, Q
 
 from budgets.core.sql import read_sql
+from budgets.limits.models import Balance, Budget
 from budgets.limits.periods import window_at
 from budgets.tenancy.models import Organization
 
@@ -74,3 +76,17 @@ def standings(
     with connection.cursor() as cursor:
         cursor.execute(standings_statement(), arguments)
         return [standing_of_row(row) for row in cursor.fetchall()]
+
+
+def current_balances(*, organization: Organization, now: datetime, most: int) -> list[Balance]:
+    """List the balances in dollars of the windows that are open now, with least left first."""
+    open_now = Q()
+    for window in Budget.Window.values:
+        period = window_at(window=window, zone=organization.zone, instant=now)
+        open_now |= Q(budget__window=window, window_start=period.starts_at)
+    return list(
+        Balance.objects.for_organization(organization)
+        .filter(open_now, unit=Budget.Unit.USD, budget__active=True)
+        .select_related("budget")
+        .order_by(F("budget__limit_amount") - F("spent") - F("held"), "pk")[:most]
+    )

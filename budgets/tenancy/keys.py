@@ -54,6 +54,11 @@ def split(text: str) -> KeyText | None:
     return KeyText(lookup_id=lookup_id, secret=secret) if well_formed else None
 
 
+def id_in(text: str) -> str:
+    """Find the id in what people paste of a key: all of it, its masked form, or the id alone."""
+    return text.strip().removeprefix(f"{PREFIX}_").partition("_")[0]
+
+
 def digest(*, secret: str, pepper: bytes) -> bytes:
     """Hash a secret for storage: HMAC-SHA256 with the site's pepper, 32 bytes."""
     return hmac.new(pepper, secret.encode(), hashlib.sha256).digest()

@@ -40,6 +40,23 @@ def add_member(
     return membership
 
 
+def remove_member(*, membership: Membership) -> None:
+    """Take a person out of an organization; their keys in it open nothing from the next hold on."""
+    Membership.objects.filter(pk=membership.pk).delete()
+
+
+def set_organization_status(*, organization: Organization, status: str) -> None:
+    """Suspend or resume an organization; the next hold obeys."""
+    Organization.objects.filter(pk=organization.pk).update(status=status)
+    organization.status = status
+
+
+def set_archived(*, project: Project, at: datetime | None) -> None:
+    """Archive a project, or restore it with None; the next hold obeys."""
+    Project.objects.filter(pk=project.pk).update(archived_at=at)
+    project.archived_at = at
+
+
 def create_key(
     *,
     project: Project,

@@ -17,10 +17,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from costsite import embedded
+from costsite import embedded, placement
 from costsite.bootstrap import ROOT
 from costsite.embedded import EmbeddedError, Postgres
-from costsite.processes import alive
+from costsite.processes import alive, identity_of
 
 pytestmark = pytest.mark.crash
 
@@ -166,11 +166,8 @@ def test_does_not_take_another_process_with_the_old_number_for_the_server(data: 
     note = data / "postgres" / "cluster" / "postmaster.pid"
     killed(postgres)
     # The number now belongs to a living process of the very user that PostgreSQL runs as.
-    account = {"user": "nobody", "group": "nogroup", "extra_groups": []}
     stranger = subprocess.Popen(
-        ["/bin/sleep", "60"],
-        cwd="/",
-        **account if os.geteuid() == 0 else {},  # type: ignore[arg-type]
+        ["/bin/sleep", "60"], cwd="/", **identity_of(placement.server_account())
     )
     lines = note.read_text().splitlines(keepends=True)
     note.write_text("".join([f"{stranger.pid}\n", *lines[1:]]))

@@ -43,7 +43,7 @@ class Script:
     status: int = 200
     body: Any = None
     words: tuple[str, ...] = ("one ", "two ", "three ", "four ", "five ")
-    usage: dict[str, Any] | None = field(default_factory=lambda: dict(USAGE))
+    usage: Any = field(default_factory=lambda: dict(USAGE))
     wait_s: float = 0
     word_wait_s: float = 0
     breaks_after: int | None = None
@@ -51,6 +51,7 @@ class Script:
     raw: bytes | None = None
     content_type: str = "application/json"
     message: dict[str, Any] | None = None
+    ident: str = "chatcmpl-upstream"
     gate: Gate | None = None
     gate_before_word: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -113,7 +114,7 @@ class Upstream:
             {"index": index, "message": message, "finish_reason": "stop"}
             for index in range(asked.get("n") or 1)
         ]
-        body = {**_frame(asked, "chat.completion"), "choices": choices}
+        body = {**_frame(asked, "chat.completion", script), "choices": choices}
         if script.usage is not None:
             body["usage"] = script.usage
         return web.json_response(body)
@@ -123,7 +124,7 @@ class Upstream:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        frame = _frame(asked, "chat.completion.chunk")
+        frame = _frame(asked, "chat.completion.chunk", script)
         try:
             for position, word in enumerate(script.words):
                 if script.breaks_after == position:
@@ -188,13 +189,8 @@ def _broken(request: web.Request) -> web.Response:
     return web.Response()
 
 
-def _frame(asked: dict[str, Any], kind: str) -> dict[str, Any]:
-    return {
-        "id": "chatcmpl-upstream",
-        "object": kind,
-        "created": 1_700_000_000,
-        "model": asked["model"],
-    }
+def _frame(asked: dict[str, Any], kind: str, script: Script) -> dict[str, Any]:
+    return {"id": script.ident, "object": kind, "created": 1_700_000_000, "model": asked["model"]}
 
 
 def _event(body: dict[str, Any]) -> bytes:

@@ -69,7 +69,9 @@ async def key_told(*, reader: Reader, caller: Caller, now: datetime) -> dict[str
         },
     )
     told = [_standing_told(standing, caller) for standing in standings]
-    tightest = next((t for s, t in zip(standings, told, strict=True) if s.unit == "usd" and s.blocks), None)
+    tightest = next(
+        (t for s, t in zip(standings, told, strict=True) if s.unit == "usd" and s.blocks), None
+    )
     limits = {name: tightest[name] if tightest else None for name in _TOP_LEVEL}
     return {
         "object": "key",

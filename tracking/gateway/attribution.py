@@ -21,9 +21,7 @@ class Attribution:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def attribution_of(
-    *, request: ChatCompletionRequest, headers: Mapping[str, str]
-) -> Attribution:
+def attribution_of(*, request: ChatCompletionRequest, headers: Mapping[str, str]) -> Attribution:
     """Read the attribution of a call.
 
     Tags come from ``metadata.tags`` (comma-separated) and the headers ``X-Tags`` and

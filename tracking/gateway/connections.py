@@ -62,6 +62,12 @@ def set_provider_key(*, provider: Provider, key: str) -> None:
     Provider.objects.filter(pk=provider.pk).update(sealed_key=provider.sealed_key)
 
 
+def set_provider_active(*, provider: Provider, active: bool) -> None:
+    """Send calls to a provider, or none; running processes see it within a second."""
+    Provider.objects.filter(pk=provider.pk).update(active=active)
+    provider.active = active
+
+
 def prepare_site(*, environment: Mapping[str, str], now: datetime) -> list[str]:
     """Make an empty site able to answer calls; give what was done, one line each.
 

@@ -71,8 +71,8 @@ def script_of(*, model: str, messages: list[dict[str, Any]], cap: int | None) ->
 
 def demo_handler() -> Any:
     """Make the handler that litellm calls for models of the demo provider."""
-    from litellm import CustomLLM, Usage
-    from litellm.llms.custom_llm import CustomLLMError
+    from litellm import Usage
+    from litellm.llms.custom_llm import CustomLLM, CustomLLMError
 
     class DemoProvider(CustomLLM):
         async def acompletion(self, *args: Any, **kwargs: Any) -> Any:
@@ -95,7 +95,9 @@ def demo_handler() -> Any:
             )
             return response
 
-        async def astreaming(self, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        async def astreaming(  # type: ignore[override]  # Its type forgets that it may yield.
+            self, *args: Any, **kwargs: Any
+        ) -> AsyncIterator[Any]:
             script = await _begin(kwargs, CustomLLMError)
             choices = kwargs["optional_params"].get("n") or 1
             for index in range(choices):
@@ -120,7 +122,9 @@ async def _begin(kwargs: dict[str, Any], error_class: Any) -> Script:
     script = script_of(model=kwargs["model"], messages=kwargs["messages"], cap=cap)
     await asyncio.sleep(script.wait_s)
     if script.fail_status:
-        raise error_class(status_code=script.fail_status, message="The demo provider was asked to fail.")
+        raise error_class(
+            status_code=script.fail_status, message="The demo provider was asked to fail."
+        )
     return script
 
 

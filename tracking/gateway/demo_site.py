@@ -72,9 +72,7 @@ def create_demo(*, now: datetime) -> Demo | None:
 def _add_history(*, keys: list[ApiKey], now: datetime) -> None:
     """Book past calls as they would have been: each held, then settled, at its own instant."""
     chance = random.Random(_SEED)  # noqa: S311  # The same demo every time; nothing secret.
-    models = {
-        name: price_at(name=name, at=now) for name, _ in _MODELS
-    }
+    models = {name: price_at(name=name, at=now) for name, _ in _MODELS}
     for instant in _instants(chance, now):
         name = chance.choices([m for m, _ in _MODELS], [w for _, w in _MODELS])[0]
         _book_call(chance, key=chance.choice(keys), model=models[name], at=instant)
@@ -90,9 +88,7 @@ def _instants(chance: random.Random, now: datetime) -> Iterator[datetime]:
 
 
 def _book_call(chance: random.Random, *, key: ApiKey, model: PricedModel, at: datetime) -> None:
-    usage = Usage(
-        input_tokens=chance.randint(400, 9_000), output_tokens=chance.randint(60, 1_400)
-    )
+    usage = Usage(input_tokens=chance.randint(400, 9_000), output_tokens=chance.randint(60, 1_400))
     bounds = Bounds(input_tokens=usage.input_tokens * 3, output_tokens=2048)
     worst = upper_bound(bounds=bounds, rates=model.rates)
     call = Call(
@@ -116,7 +112,9 @@ def _book_call(chance: random.Random, *, key: ApiKey, model: PricedModel, at: da
         started_at=at,
     )
     duration_ms = chance.randint(300, 6_000)
-    end = End(usage=usage, finish_reason="stop", duration_ms=duration_ms, first_byte_ms=duration_ms // 4)
+    end = End(
+        usage=usage, finish_reason="stop", duration_ms=duration_ms, first_byte_ms=duration_ms // 4
+    )
     verdict = ledger.book(holds=[_hold(call, key)], now=at)[0]
     if verdict.code == "admitted":
         outcome = settled(call=call, end=end)

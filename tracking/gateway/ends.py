@@ -89,12 +89,17 @@ def settled(*, call: Call, end: End) -> Settled:
     return Settled(settlement, record, charged.total_usd)
 
 
-def usage_of(reported: Mapping[str, Any]) -> Usage:
-    """Read usage in OpenAI's shape; what contradicts itself is read at its dearest."""
+def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
+    """Read usage in OpenAI's shape; what contradicts itself is read at its dearest.
+
+    Gives None where no token is named: zeros stand for a report that did not come.
+    """
+    if not reported:
+        return None
     prompt = reported.get("prompt_tokens_details") or {}
     output = reported.get("completion_tokens_details") or {}
     writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens")
-    counts = {
+    counts: dict[str, Any] = {
         "input_tokens": reported.get("prompt_tokens") or 0,
         "output_tokens": reported.get("completion_tokens") or 0,
         "cached_input_tokens": prompt.get("cached_tokens") or 0,
@@ -104,9 +109,10 @@ def usage_of(reported: Mapping[str, Any]) -> Usage:
         "audio_output_tokens": output.get("audio_tokens") or 0,
     }
     try:
-        return Usage(**counts)
+        usage = Usage(**counts)
     except UsageContradiction:
-        return Usage.reconciled(counts)
+        usage = Usage.reconciled(counts)
+    return usage if usage.input_tokens or usage.output_tokens else None
 
 
 def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
@@ -175,5 +181,8 @@ def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> d
 
 
 def _plain(text: Any, most: int) -> str:
-    """Keep what a provider said short and free of what a column cannot hold."""
-    return str(text or "").replace("\x00", "")[:most]
+    """Keep what a provider said short and free of what a column cannot hold.
+
+    That is NUL, and half of a surrogate pair, which no UTF-8 has.
+    """
+    return str(text or "").replace("\x00", "")[:most].encode(errors="replace").decode()

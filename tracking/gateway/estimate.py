@@ -16,8 +16,8 @@ import orjson
 
 from budgets.core.errors import DomainError
 from tracking.gateway.schemas import ChatCompletionRequest, Message
+from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds, WorstRates, upper_bound, worst_rates
-from tracking.pricing.rates import Rates
 
 # Formats wrap each message and each request in a few tokens of their own.
 _TOKENS_PER_MESSAGE = 16
@@ -74,14 +74,12 @@ class Estimate:
 def estimate(
     *,
     request: ChatCompletionRequest,
-    rates: Rates,
-    context_window: int | None,
-    model_max_output: int | None,
+    model: PricedModel,
     default_output_tokens: int,
     plan_max_output: int | None,
     fits_output: bool,
 ) -> Estimate:
-    """Bound a chat completion from above at a price.
+    """Bound a chat completion of a model from above, at the price in force.
 
     The output cap is the one asked for, else the plan's default, and never above the model's own.
 
@@ -92,12 +90,12 @@ def estimate(
         raise MaxTokensExceeded(
             f"max_tokens is {asked}; the plan allows at most {plan_max_output}.", param="max_tokens"
         )
-    limits = [asked or default_output_tokens, model_max_output, plan_max_output]
+    limits = [asked or default_output_tokens, model.max_output_tokens, plan_max_output]
     cap = min(limit for limit in limits if limit)
     input_tokens = _input_bound(request)
-    if context_window:
+    if model.context_window:
         # A provider refuses what does not fit, and bills nothing for it.
-        input_tokens = min(input_tokens, context_window)
+        input_tokens = min(input_tokens, model.context_window)
 
     def bounds(output_tokens: int) -> Bounds:
         return Bounds(
@@ -107,15 +105,15 @@ def estimate(
             excluded=_NOT_TEXT,
         )
 
-    usd = upper_bound(bounds=bounds(cap), rates=rates)
+    usd = upper_bound(bounds=bounds(cap), rates=model.rates)
     least = min(cap, USABLE_OUTPUT_TOKENS) if fits_output else cap
     return Estimate(
         usd=usd,
-        least_usd=upper_bound(bounds=bounds(least), rates=rates),
+        least_usd=upper_bound(bounds=bounds(least), rates=model.rates),
         input_tokens=input_tokens,
         output_cap_tokens=cap,
         choices=request.choices,
-        worst=worst_rates(bounds=bounds(cap), rates=rates),
+        worst=worst_rates(bounds=bounds(cap), rates=model.rates),
     )
 
 

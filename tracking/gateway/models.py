@@ -37,7 +37,8 @@ class Provider(models.Model):
     )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.LITELLM)
     base_url = models.URLField(
-        blank=True, help_text="Only for an OpenAI-compatible address, e.g. http://127.0.0.1:11434/v1"
+        blank=True,
+        help_text="Only for an OpenAI-compatible address, e.g. http://127.0.0.1:11434/v1",
     )
     sealed_key = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="The provider's key, encrypted."

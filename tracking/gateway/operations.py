@@ -90,9 +90,7 @@ class Answer:
     charged: Charged
 
 
-async def find(
-    work: Runtime, *, authorization: str | None, body: bytes, now: datetime
-) -> Found:
+async def find(work: Runtime, *, authorization: str | None, body: bytes, now: datetime) -> Found:
     """Find the caller, read the request, and look up the model's price and route.
 
     :raises DomainError: InvalidApiKey, ModelNotFound, ModelNotPriced, ModelNotAllowed,
@@ -121,9 +119,7 @@ async def hold(
     caller, request = found.caller, found.request
     worst = estimate(
         request=request,
-        rates=found.model.rates,
-        context_window=found.model.context_window,
-        model_max_output=found.model.max_output_tokens,
+        model=found.model,
         default_output_tokens=caller.default_output_tokens,
         plan_max_output=caller.max_output_tokens,
         fits_output=caller.fits_output,
@@ -221,17 +217,14 @@ async def counted_usage(*, call: Call, route: Route, texts: list[str]) -> Usage:
 
 async def _end_of_answer(admitted: Admitted, body: dict[str, Any]) -> End:
     choices = body.get("choices") or [{}]
-    reported = body.get("usage")
-    if reported:
-        usage = usage_of(reported)
-    else:
+    usage = usage_of(body.get("usage"))
+    is_counted_here = usage is None
+    if usage is None:
         texts = [str((choice.get("message") or {}).get("content") or "") for choice in choices]
-        usage = await counted_usage(
-            call=admitted.call, route=admitted.found.route, texts=texts
-        )
+        usage = await counted_usage(call=admitted.call, route=admitted.found.route, texts=texts)
     return End(
         usage=usage,
-        is_counted_here=not reported,
+        is_counted_here=is_counted_here,
         finish_reason=choices[0].get("finish_reason") or "",
         provider_request_id=body.get("id") or "",
     )

@@ -8,18 +8,26 @@ attempt is one attempt, and accounting is done where the answer is.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+import orjson
 
 from tracking.gateway import failures
 
 _MOST_TOLD = 400
-_loaded: Any = None
-_loading = threading.Lock()
+
+
+class _Library:
+    """The provider library: None until it is loaded."""
+
+    loaded: Any = None
+    turn = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +62,9 @@ class ProviderCall:
             "timeout": self.timeout_s,
             "max_retries": 0,
             "num_retries": 0,
+            # Else tools that name a tool server would be run here, and their mere presence would
+            # load packages that only that needs.
+            "_skip_mcp_handler": True,
         }
         if is_streamed:
             # Never left to a default: without it usage would be guessed, and nobody would say so.
@@ -67,9 +78,8 @@ class ProviderCall:
 
 def load() -> Any:
     """Import and set up litellm, once a process: seconds of CPU, so do it before the first call."""
-    global _loaded
-    with _loading:
-        if _loaded is None:
+    with _Library.turn:
+        if _Library.loaded is None:
             os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
             os.environ["LITELLM_MODE"] = "PRODUCTION"
             import litellm
@@ -86,13 +96,13 @@ def load() -> Any:
             litellm.suppress_debug_info = True
             litellm.telemetry = False
             litellm.custom_provider_map = [{"provider": "demo", "custom_handler": demo_handler()}]
-            _loaded = litellm
-    return _loaded
+            _Library.loaded = litellm
+    return _Library.loaded
 
 
 def is_loaded() -> bool:
     """Tell whether the first call would go out at once."""
-    return _loaded is not None
+    return _Library.loaded is not None
 
 
 def unloaded_reason() -> str | None:
@@ -105,44 +115,62 @@ async def complete(call: ProviderCall) -> dict[str, Any]:
 
     :raises ProviderFailure: for whatever did not go well; the class says whether it may be billed
     """
-    library = _loaded or await asyncio.to_thread(load)
+    library = _Library.loaded or await asyncio.to_thread(load)
     try:
         async with asyncio.timeout(call.timeout_s):
             answer = await library.acompletion(**call.arguments(is_streamed=False))
-    except Exception as error:  # noqa: BLE001  # The door: what the library raises stops here.
+    except Exception as error:  # The door: what the library raises stops here.
         raise _failure(error, call.route, was_begun=False) from error
     plain = _plain(answer)
-    if not plain.get("usage", {}).get("total_tokens"):
-        plain.pop("usage", None)  # Zeros stand for a report that did not come.
+    if not plain.get("choices"):
+        raise failures.ProviderInterrupted(provider=call.route.provider)
     return plain
 
 
-async def stream(call: ProviderCall) -> AsyncIterator[dict[str, Any]]:
+async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
     """Send a chat completion and give its chunks in OpenAI's shape as they come.
 
-    The last one carries ``usage`` if the provider reports it.
+    The last one carries ``usage`` if the provider reports it. Close it when it is not read to its
+    end, so that the provider's connection is given back.
 
     :raises ProviderFailure: before the first chunk or after any; ``may_be_billed`` holds for both
     """
-    library = _loaded or await asyncio.to_thread(load)
+    library = _Library.loaded or await asyncio.to_thread(load)
+    until = asyncio.get_running_loop().time() + call.timeout_s
+    answer: Any = None
     was_begun = False
     try:
-        async with asyncio.timeout(call.timeout_s):
+        async with asyncio.timeout_at(until):
             answer = await library.acompletion(**call.arguments(is_streamed=True))
-            async for chunk in answer:
-                was_begun = True
-                plain = _plain(chunk)
-                if "usage" in plain and not _was_reported(answer):
-                    del plain["usage"]  # The library guesses where the provider says nothing.
-                yield plain
-    except Exception as error:  # noqa: BLE001  # The door: what the library raises stops here.
+        chunks = aiter(answer)
+        while (chunk := await _next(chunks, until)) is not None:
+            was_begun = True
+            plain = _plain(chunk)
+            if "usage" in plain and not _was_reported(answer):
+                del plain["usage"]  # The library guesses where the provider says nothing.
+            yield plain
+    except Exception as error:  # The door: what the library raises stops here.
         raise _failure(error, call.route, was_begun=was_begun) from error
+    finally:
+        if answer is not None:
+            with contextlib.suppress(Exception):
+                await answer.aclose()
 
 
 async def count_tokens(*, model: str, text: str) -> int:
     """Count a text's tokens with the tokenizer that the library bundles for the model, or a near one."""
-    library = _loaded or await asyncio.to_thread(load)
+    library = _Library.loaded or await asyncio.to_thread(load)
     return int(await asyncio.to_thread(library.token_counter, model=model, text=text))
+
+
+async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
+    """Wait for the next chunk; None after the last.
+
+    The deadline stands around each wait and not around the loop: it would cancel whoever reads
+    the chunks while they are doing something else.
+    """
+    async with asyncio.timeout_at(until):
+        return await anext(chunks, None)
 
 
 def _was_reported(answer: Any) -> bool:
@@ -163,14 +191,14 @@ def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.Pro
         return error
     kind = _failure_class(error, was_begun=was_begun)
     if kind in (failures.ProviderRefused, failures.ContextLengthExceeded):
-        told = _redacted(str(error), route.key)
+        told = _redacted(_said(error), route.key)
         return kind(f"{kind().message} {route.provider} says: {told}", **details)
     return kind(**details)
 
 
 def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.ProviderFailure]:
     """Judge by how far the call had come, and by the status if the provider answered with one."""
-    if isinstance(error, (TimeoutError, _loaded.Timeout)):
+    if isinstance(error, (TimeoutError, _Library.loaded.Timeout)):
         return failures.ProviderUnavailable if _never_connected(error) else failures.ProviderTimeout
     if was_begun:
         return failures.ProviderInterrupted
@@ -179,9 +207,9 @@ def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.Provid
     status = _answered_status(error)
     if status is None:
         # The library refuses what it cannot translate before anything is sent.
-        is_unsent = isinstance(error, _loaded.BadRequestError)
+        is_unsent = isinstance(error, _Library.loaded.BadRequestError)
         return failures.ProviderRefused if is_unsent else failures.ProviderInterrupted
-    if isinstance(error, _loaded.ContextWindowExceededError) or _is_too_long(error, status):
+    if isinstance(error, _Library.loaded.ContextWindowExceededError) or _is_too_long(error, status):
         return failures.ContextLengthExceeded
     return _BY_STATUS.get(status) or (
         failures.ProviderRefused if status < 500 else failures.ProviderError
@@ -204,11 +232,13 @@ def _is_too_long(error: Exception, status: int) -> bool:
 def _answered_status(error: BaseException) -> int | None:
     """Find the status of failure that the provider itself answered with; None if it did not."""
     for cause in _causes(error):
-        if type(cause).__module__ == "litellm.exceptions":
-            continue  # Made up by the library: a broken connection is a 500 there, too.
-        response = getattr(cause, "response", None)
-        is_answer = getattr(cause, "headers", None) or type(cause).__name__ == "CustomLLMError"
-        status = cause.status_code if is_answer else getattr(response, "status_code", None)
+        origin = type(cause).__module__.partition(".")[0]
+        answer = cause if type(cause).__name__ == "CustomLLMError" else None
+        if origin in ("httpx", "openai"):
+            # The library's own errors have a response too, made up where there was none: a
+            # connection that broke is a 500 there.
+            answer = getattr(cause, "response", None)
+        status = getattr(answer, "status_code", None)
         if isinstance(status, int) and status >= 400:
             return status
     return None
@@ -236,6 +266,16 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(cause))
             yield cause
             pending += [cause.__cause__, cause.__context__]
+
+
+def _said(error: Exception) -> str:
+    """Find the provider's own words in what the library wraps around them."""
+    text = str(error).rpartition("Exception - ")[2]
+    try:
+        read = orjson.loads(text)
+        return str(read["error"]["message"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return text
 
 
 def _redacted(text: str, key: str) -> str:

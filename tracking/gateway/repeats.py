@@ -45,9 +45,7 @@ def named(*, header: str | None, endpoint: str, body: bytes) -> IdempotentName |
     if header is None:
         return None
     if not _NAME.fullmatch(header):
-        raise InvalidRequest(
-            f"{HEADER} must be 1 to 255 printable ASCII characters.", param=HEADER
-        )
+        raise InvalidRequest(f"{HEADER} must be 1 to 255 printable ASCII characters.", param=HEADER)
     canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     fingerprint = hashlib.sha256(endpoint.encode() + b"\n" + canonical).hexdigest()
     return IdempotentName(header, fingerprint)

@@ -49,7 +49,9 @@ class Routes:
             kind=kind,
             model=_name_at_provider(model, kind),
             base_url=base_url,
-            key=unseal(sealed=bytes(sealed), owner=owner_text(name, owner_id), secrets=self._secrets),
+            key=unseal(
+                sealed=bytes(sealed), owner=owner_text(name, owner_id), secrets=self._secrets
+            ),
         )
 
     async def names(self, *, organization_id: int) -> frozenset[str]:

@@ -68,7 +68,10 @@ class Runtime:
         return self._book
 
     async def _refresh_book(self, now: datetime) -> None:
-        if self._book is not None and time.monotonic() - self._book_looked_at <= _BOOK_LOOKED_AT_EVERY_S:
+        if (
+            self._book is not None
+            and time.monotonic() - self._book_looked_at <= _BOOK_LOOKED_AT_EVERY_S
+        ):
             return
         ((edition,),) = await self.reader.rows(edition_sql())
         if self._book is None or self._book.edition != edition:

@@ -8,17 +8,18 @@ usage, and settles either way. The last byte is sent after the commit.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
-import orjson
 from django.conf import settings
 
 from budgets.core.errors import DomainError
 from budgets.core.money import usd_text
-from budgets.http.errors import InternalError, error_body
+from budgets.http.errors import InternalError, answer_of, error_body
+from budgets.http.wire import json_bytes
 from tracking.gateway import operations, providers
 from tracking.gateway.ends import End, usage_of
 from tracking.gateway.failures import ProviderFailure, ProviderInterrupted
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 _MOST_QUEUED = 64
 _PING_EVERY_S = 15.0
 _PING = b": ping\n\n"
+_TEXTS = ("content", "reasoning_content", "refusal")
 _DONE = b"data: [DONE]\n\n"
 
 
@@ -60,20 +62,21 @@ class Relay:
             self._client_is_gone.set()
             raise
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def __aiter__(self) -> AsyncIterator[bytes]:
         """Give the events for the client, with pings while the provider is silent."""
-        try:
-            while True:
-                try:
-                    event = await asyncio.wait_for(self._queue.get(), _PING_EVERY_S)
-                except TimeoutError:
-                    yield _PING
-                    continue
-                if event is None:
-                    return
-                yield event
-        finally:
-            self._client_is_gone.set()
+        while True:
+            try:
+                event = await asyncio.wait_for(self._queue.get(), _PING_EVERY_S)
+            except TimeoutError:
+                yield _PING
+                continue
+            if event is None:
+                return
+            yield event
+
+    def close(self) -> None:
+        """Note that nobody takes events any more; the response calls it, however it ended."""
+        self._client_is_gone.set()
 
     async def _run(self) -> None:
         """Read to the end, settle, and only then tell the client that it is over."""
@@ -81,16 +84,19 @@ class Relay:
         try:
             end = await self._read()
             failure = end.failure
-        except BaseException as error:  # noqa: BLE001  # Whatever it is, the call must settle.
-            logger.error("stream %s failed here", self._admitted.call.request_id, exc_info=error)
+        except BaseException:
+            # Whatever it is, the call must settle.
+            logger.exception("stream %s failed here", self._admitted.call.request_id)
             failure, end = InternalError(), operations.UNEXPECTED_END
         charged: Charged | None = None
         try:
             charged = await operations.settle(
                 self._work, self._admitted.call, self._clock.stamp(end)
             )
-        finally:
-            await self._close(failure, charged)
+        except Exception:
+            logger.exception("stream %s could not settle", self._admitted.call.request_id)
+            failure = failure or InternalError()
+        await self._close(failure, charged)
 
     async def _read(self) -> End:
         """Pass the chunks on and say how the stream ended."""
@@ -109,32 +115,37 @@ class Relay:
                     return await self._end(was_cancelled=True)
             reading.result()
         except ProviderFailure as failure:
-            if not self._begun.done():
+            if not self._begun.done() and usage_of(self._reported) is None:
                 return operations.end_of_failure(failure)
             return await self._end(failure=failure, was_cancelled=cancelled)
         return await self._end(was_cancelled=cancelled)
 
     async def _pass_on(self) -> None:
-        async for received in providers.stream(self._admitted.provider_call):
-            chunk = {**received, "model": self._admitted.call.model.name}
-            self._note(chunk)
-            if "usage" in chunk:
-                continue  # Told at the very end, with its cost.
-            if not self._begun.done():
-                self._clock.note_first_byte()
-                self._begun.set_result(None)
-            await self._offer(self._event(chunk))
-        if not self._finish_reason and not self._texts:
+        async with contextlib.aclosing(providers.stream(self._admitted.provider_call)) as chunks:
+            async for received in chunks:
+                chunk = {**received, "model": self._admitted.call.model.name}
+                self._note(chunk)
+                chunk.pop("usage", None)  # Told at the very end, with its cost.
+                if not _says_anything(chunk):
+                    continue
+                if not self._begun.done() and _has_delta(chunk):
+                    self._clock.note_first_byte()
+                    self._begun.set_result(None)
+                await self._offer(self._event(chunk))
+        if not self._texts and usage_of(self._reported) is None:
+            # The library ends a stream of nothing as if it had been whole.
             raise ProviderInterrupted(provider=self._admitted.found.route.provider)
 
     def _note(self, chunk: dict[str, Any]) -> None:
         """Keep what settling needs: usage, why it ended, and the text in case usage is missing."""
         self._reported = chunk.get("usage") or self._reported
-        self._frame = self._frame or {k: v for k, v in chunk.items() if k not in ("choices", "usage")}
+        self._frame = self._frame or {
+            k: v for k, v in chunk.items() if k not in ("choices", "usage")
+        }
         for choice in chunk.get("choices") or ():
             self._finish_reason = choice.get("finish_reason") or self._finish_reason
             delta = choice.get("delta") or {}
-            for text in (delta.get("content"), delta.get("reasoning_content")):
+            for text in (delta.get(name) for name in _TEXTS):
                 if text:
                     self._texts[choice.get("index", 0)].append(text)
             for call in delta.get("tool_calls") or ():
@@ -144,9 +155,9 @@ class Relay:
     async def _end(
         self, *, failure: ProviderFailure | None = None, was_cancelled: bool = False
     ) -> End:
-        if self._reported:
-            usage = usage_of(self._reported)
-        else:
+        usage = usage_of(self._reported)
+        is_counted_here = usage is None
+        if usage is None:
             usage = await operations.counted_usage(
                 call=self._admitted.call,
                 route=self._admitted.found.route,
@@ -154,10 +165,11 @@ class Relay:
             )
         return End(
             usage=usage,
-            is_counted_here=not self._reported,
+            is_counted_here=is_counted_here,
             failure=failure,
             may_be_billed=True,
             was_cancelled=was_cancelled,
+            status=answer_of(failure).status if failure and not self._begun.done() else 200,
             finish_reason=self._finish_reason,
             provider_request_id=self._frame.get("id", ""),
         )
@@ -195,5 +207,15 @@ class Relay:
                 return
 
 
+def _has_delta(chunk: dict[str, Any]) -> bool:
+    return any(choice.get("delta") for choice in chunk.get("choices", ()))
+
+
+def _says_anything(chunk: dict[str, Any]) -> bool:
+    return _has_delta(chunk) or any(
+        choice.get("finish_reason") for choice in chunk.get("choices", ())
+    )
+
+
 def _sse(body: dict[str, Any]) -> bytes:
-    return b"data: " + orjson.dumps(body) + b"\n\n"
+    return b"data: " + json_bytes(body) + b"\n\n"

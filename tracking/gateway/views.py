@@ -54,7 +54,9 @@ class Models(AsyncAPIView):
         book = await work.book(now=now)
         providers = await work.routes.names(organization_id=caller.organization_id)
         if name is None:
-            return json_response(answers.model_list(book=book, caller=caller, providers=providers, now=now))
+            return json_response(
+                answers.model_list(book=book, caller=caller, providers=providers, now=now)
+            )
         return json_response(answers.model_told(book.price_at(name=name, at=now)))
 
 
@@ -74,7 +76,9 @@ class Key(AsyncAPIView):
 class Nowhere(AsyncAPIView):
     """Every other address under /v1."""
 
-    async def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    async def dispatch(  # type: ignore[override]  # Async, as in the class above.
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
         """Answer 404 in the documented shape."""
         return error_response(NotFound(f"There is nothing at {request.path}."))
 
@@ -85,9 +89,7 @@ def _event_stream(relay: stream.Relay, admitted: Admitted) -> StreamingHttpRespo
         "Cache-Control": "no-cache",
         "X-Accel-Buffering": "no",
     }
-    return StreamingHttpResponse(
-        relay.events(), content_type="text/event-stream", headers=headers
-    )
+    return StreamingHttpResponse(relay, content_type="text/event-stream", headers=headers)
 
 
 def _headers(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db import connection
 from budgets.core.clock import Period
 from budgets.core.sql import read_sql
 from budgets.tenancy.models import User
+from tracking.ledger.models import CostRecord
 from tracking.usage.terms import (
     Call,
     CallsPage,
@@ -28,6 +30,8 @@ from tracking.usage.terms import (
 
 # What grouping(day, model, user_id) says of a row: one bit for each column it is summed over.
 _TOTAL, _BY_DAY, _BY_MODEL, _BY_USER, _BY_DAY_AND_MODEL = 0b111, 0b011, 0b101, 0b110, 0b001
+
+_OUTCOMES = {choice.value: choice.label.lower() for choice in CostRecord.Outcome}
 
 
 def usage_of(*, part: Slice, days: Days) -> Usage:
@@ -71,7 +75,7 @@ def calls_of(*, part: Slice, period: Period, most: int, before: Place | None = N
             "most": most + 1,
         },
     )
-    calls = tuple(Call(*row) for row in rows[:most])
+    calls = tuple(_call(row) for row in rows[:most])
     last = calls[-1] if len(rows) > most else None
     return CallsPage(calls, Place(last.admitted_at, last.entry_id) if last else None)
 
@@ -80,6 +84,11 @@ def _rows(name: str, arguments: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(read_sql("tracking.usage", name), arguments)
         return list(cursor.fetchall())
+
+
+def _call(row: tuple[Any, ...]) -> Call:
+    call = Call(*row)
+    return replace(call, outcome=_OUTCOMES[call.outcome]) if call.outcome else call
 
 
 def _figures(row: tuple[Any, ...]) -> Figures:

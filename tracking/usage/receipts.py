@@ -11,7 +11,7 @@ from uuid import UUID
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD
 from budgets.holds.models import JournalEntry
-from budgets.limits.models import Balance
+from budgets.limits.models import Balance, Budget
 from budgets.tenancy.models import Organization
 from tracking.ledger.models import CostRecord
 from tracking.pricing.cost import Line
@@ -29,6 +29,7 @@ class Booking:
 
     seq: int
     kind: str
+    kind_text: str
     amount_usd: Decimal
     booked_at: datetime
 
@@ -80,12 +81,13 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class ChargedBudget:
-    """A budget that the call counted against, in the window it was admitted in."""
+    """A budget that the call counted against, in the window it was admitted in; dollars first."""
 
     name: str
     unit: str
-    subject: str
+    unit_text: str
     each: str
+    each_text: str
     window: str
     window_start: datetime
 
@@ -173,11 +175,17 @@ def _receipt(entries: Sequence[JournalEntry], attempts: Sequence[Attempt]) -> Re
         model=first.model,
         tags=tuple(first.tags),
         held_usd=first.held_usd,
-        bookings=tuple(Booking(e.seq, e.kind, e.amount_usd, e.booked_at) for e in entries),
+        bookings=tuple(_booking(entry) for entry in entries),
         attempts=tuple(attempts),
         budgets=budgets,
         # Balances of rate limits are not kept for long once their minute is over.
         forgotten_budgets=len(first.balance_ids) - len(budgets),
+    )
+
+
+def _booking(entry: JournalEntry) -> Booking:
+    return Booking(
+        entry.seq, entry.kind, entry.get_kind_display(), entry.amount_usd, entry.booked_at
     )
 
 
@@ -192,12 +200,13 @@ def _budgets(entry: JournalEntry) -> tuple[ChargedBudget, ...]:
         ChargedBudget(
             name=balance.budget.name,
             unit=balance.unit,
-            subject=balance.subject,
+            unit_text=Budget.Unit(balance.unit).label,
             each=balance.budget.each,
+            each_text=balance.budget.get_each_display().removeprefix("each "),
             window=balance.budget.window,
             window_start=balance.window_start,
         )
-        for balance in balances
+        for balance in sorted(balances, key=lambda balance: balance.unit != Budget.Unit.USD)
     )
 
 

@@ -177,6 +177,15 @@ class Call:
         """Whether the charge is an estimate that nothing has confirmed or corrected yet."""
         return self.kind == "estimate" and not self.is_corrected
 
+    @property
+    def ending(self) -> str:
+        """How the call ended, in a word or two."""
+        if self.is_unconfirmed:
+            return "unconfirmed"
+        if self.kind == "release":
+            return "not billed"
+        return "corrected" if self.is_corrected else self.outcome or "charged"
+
 
 @dataclass(frozen=True, slots=True)
 class CallsPage:

@@ -92,7 +92,7 @@ def test_names_the_budgets_that_were_charged(acme: Organization, alice: ApiKey) 
 
     assert [(b.name, b.each, b.window) for b in receipt.budgets] == [
         ("Acme together", "", "month"),
-        ("Pro allowance", "user", "month"),
+        ("House allowance", "user", "month"),
     ]
     assert receipt.forgotten_budgets == 0
 
@@ -104,7 +104,10 @@ def test_counts_budgets_whose_balance_is_no_longer_kept(acme: Organization, alic
 
     receipt = receipt_of(organization=acme, request_id=request)
 
-    assert ([b.name for b in receipt.budgets], receipt.forgotten_budgets) == (["Pro allowance"], 1)
+    assert ([b.name for b in receipt.budgets], receipt.forgotten_budgets) == (
+        ["House allowance"],
+        1,
+    )
 
 
 def test_tells_every_attempt_in_order(acme: Organization, alice: ApiKey) -> None:

@@ -1,0 +1,111 @@
+"""Debian's Chromium, and the site served from a copy of the test database that tests commit to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from budgets.tenancy.models import User
+from costsite import browser as chromium
+from tests.serving import on_database
+
+
+@pytest.fixture(scope="session")
+def committed(django_db_setup: None, django_db_blocker: Any) -> str:
+    """Copy the test database; the journal takes no DELETE, so what is committed stays."""
+    with django_db_blocker.unblock():
+        present = str(connection.settings_dict["NAME"])
+        copy = f"{present}_browser"
+        server_address: dict[str, Any] = settings.COSTSITE_POSTGRES
+        with (
+            on_database("postgres"),
+            psycopg.connect(**server_address, autocommit=True) as server,
+        ):
+            server.execute(f'create database "{copy}" template "{present}"')
+    return copy
+
+
+@pytest.fixture(scope="module")
+def address(committed: str, django_db_blocker: Any) -> Iterator[str]:
+    """Serve the site; its address."""
+    with django_db_blocker.unblock(), on_database(committed):
+        server = LiveServer("127.0.0.1")
+        try:
+            yield server.url
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Start Chromium once a module: between modules no event loop of its may be left running."""
+    path = chromium.found()
+    if path is None and os.environ.get("CI"):
+        pytest.fail(chromium.HOW_TO)
+    if path is None:
+        pytest.skip(chromium.HOW_TO)
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # The library's loop runs in the tests' own thread, which Django then takes for async code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        as_root = ["--no-sandbox"] if os.geteuid() == 0 else []
+        started = playwright.chromium.launch(executable_path=path, args=as_root)
+        yield started
+        started.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody with a browser window, and whatever it complained about."""
+
+    address: str
+    context: BrowserContext
+    page: Page
+    complaints: list[str]
+
+    def open(self, path: str, *, signed_in: User | None = None) -> Page:
+        """Open a page, as somebody who has signed in before."""
+        if signed_in is not None:
+            client = Client()
+            client.force_login(signed_in)
+            cookie = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+            self.context.add_cookies([{**cookie, "url": self.address}])  # type: ignore[typeddict-item]
+        self.page.goto(path)
+        return self.page
+
+    @property
+    def overflow_px(self) -> int:
+        """How far the page can be scrolled sideways."""
+        root = "document.documentElement"
+        return int(self.page.evaluate(f"{root}.scrollWidth - {root}.clientWidth"))
+
+
+@pytest.fixture
+def visit(browser: Browser, address: str) -> Iterator[Any]:
+    """Open windows: ``visit(width=390, color_scheme="dark", java_script_enabled=False)``."""
+    contexts: list[BrowserContext] = []
+
+    def open_window(*, width: int = 1280, height: int = 900, **options: Any) -> Visitor:
+        context = browser.new_context(
+            base_url=address, viewport={"width": width, "height": height}, **options
+        )
+        contexts.append(context)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(request.url))
+        return Visitor(address, context, page, complaints)
+
+    yield open_window
+    for context in contexts:
+        context.close()

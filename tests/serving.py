@@ -1,0 +1,144 @@
+"""The site as it is served: a web server in a process of its own, against a database with commits.
+
+The journal takes no DELETE and no TRUNCATE, so tests that commit do so in a copy of the test
+database, each under an organization of its own, and leave their rows behind.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from costsite.processes import spawn
+from costsite.settings import BASE_DIR
+
+# Loading the provider library takes seconds of CPU, and other tests may be running beside.
+READY_S = 90.0
+# No test sends a large body, except the one that is to be refused.
+MOST_BODY_BYTES = 300_000
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A web server that is running: its address, its process and its log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def client(self, key: str = "", **options: Any) -> httpx.Client:
+        """Open a client that calls with a key."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+
+    def kill(self) -> None:
+        """End the process as a power cut would: it learns nothing and tidies nothing."""
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def running_site(*, database: str, log: Path, **environment: str) -> Iterator[Site]:
+    """Serve the site with a database, and with settings of its own, until the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    # As ``up`` serves it.
+    command = [sys.executable, "-m", "uvicorn", "costsite.asgi:application", "--lifespan=on"]
+    command += ["--host=127.0.0.1", f"--port={port}", "--ws=none", "--loop=uvloop"]
+    command += ["--http=httptools", "--no-access-log", "--timeout-graceful-shutdown=10"]
+    given = {
+        "DATABASE_URL": _address(database),
+        "COSTSITE_MAX_BODY_BYTES": str(MOST_BODY_BYTES),
+        "PYTHONPATH": str(BASE_DIR),
+    }
+    with log.open("ab") as output:
+        process = spawn(
+            command,
+            output=output,
+            environment={**os.environ, **given, **environment},
+            folder=BASE_DIR,
+            last_signal=signal.SIGKILL,
+        )
+    site = Site(f"http://127.0.0.1:{port}", process, log)
+    try:
+        eventually(lambda: _is_ready(site), within_s=READY_S, every_s=0.5)
+        yield site
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            site.kill()
+
+
+@contextmanager
+def on_database(name: str) -> Iterator[None]:
+    """Let Django and the gateway work on another database of the same server."""
+    before = connection.settings_dict["NAME"]
+    _let_go()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        _let_go()
+        connection.settings_dict["NAME"] = before
+
+
+def copied_database() -> str:
+    """Copy the present database, which nobody may be using, and give the copy's name."""
+    present = str(connection.settings_dict["NAME"])
+    copy = f"{present}_committed"
+    _let_go()
+    address = make_conninfo(**settings.COSTSITE_POSTGRES)
+    with psycopg.connect(address, autocommit=True) as server:
+        names = {"copy": sql.Identifier(copy), "present": sql.Identifier(present)}
+        server.execute(sql.SQL("drop database if exists {copy}").format(**names))
+        server.execute(sql.SQL("create database {copy} template {present}").format(**names))
+    return copy
+
+
+def eventually(fact: Callable[[], Any], *, within_s: float = 15.0, every_s: float = 0.02) -> Any:
+    """Wait until something is so, and give it; fail when the time is over."""
+    until = time.monotonic() + within_s
+    while not (found := fact()):
+        if time.monotonic() > until:
+            raise AssertionError(f"not so within {within_s} s: {fact}")
+        time.sleep(every_s)
+    return found
+
+
+def _is_ready(site: Site) -> bool:
+    if site.process.poll() is not None:
+        raise AssertionError(f"the site did not start: {site.log.read_text()[-4000:]}")
+    try:
+        return httpx.get(f"{site.url}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _let_go() -> None:
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's, which the stubs do not see
+
+
+def _address(database: str) -> str:
+    """Write a database's address; the server listens on a socket of its own."""
+    folder = settings.COSTSITE_POSTGRES["host"].replace("/", "%2F")
+    return f"postgresql://{settings.COSTSITE_POSTGRES['user']}@/{database}?host={folder}"

@@ -1,0 +1,77 @@
+"""The site and a provider, served on loopback, and a database in which calls are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests import tenants
+from tests.fakes.upstream import Script, Upstream, running_upstream
+from tests.serving import Site, copied_database, on_database, running_site
+
+# How long the impatient site waits for a provider, and reads on when a client has left.
+PATIENCE_S = 2
+DRAIN_S = 1
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[Upstream]:
+    with running_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def upstream(running: Upstream) -> Upstream:
+    """The provider, with its script and its memory fresh."""
+    running.script = Script()
+    running.forget()
+    return running
+
+
+@pytest.fixture(scope="session")
+def committed(django_db_setup: None, django_db_blocker: Any, running: Upstream) -> str:
+    """A copy of the test database for tests that commit; its name."""
+    with django_db_blocker.unblock():
+        copy = copied_database()
+        with on_database(copy):
+            tenants.list_models(upstream_url=running.url)
+    return copy
+
+
+@pytest.fixture
+def committed_db(committed: str, django_db_blocker: Any) -> Iterator[None]:
+    """Open the copy without a transaction around the test, and leave its rows behind."""
+    with django_db_blocker.unblock(), on_database(committed):
+        yield
+
+
+@pytest.fixture(scope="session")
+def _site(committed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    log = tmp_path_factory.mktemp("site") / "web.log"
+    with running_site(database=committed, log=log) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def _impatient_site(committed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    log = tmp_path_factory.mktemp("site") / "impatient.log"
+    patience = {
+        "COSTSITE_PROVIDER_TIMEOUT_S": str(PATIENCE_S),
+        "COSTSITE_DRAIN_S": str(DRAIN_S),
+    }
+    with running_site(database=committed, log=log, **patience) as site:
+        yield site
+
+
+@pytest.fixture
+def site(_site: Site, committed_db: None) -> Site:
+    """The site, and its database."""
+    return _site
+
+
+@pytest.fixture
+def impatient_site(_impatient_site: Site, committed_db: None) -> Site:
+    """A site that gives providers PATIENCE_S seconds, and its database."""
+    return _impatient_site

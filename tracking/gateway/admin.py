@@ -1,0 +1,117 @@
+"""Providers in the admin. A provider's key is written here, and cannot be read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import BooleanField, Case, QuerySet, When
+from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_post_parameters
+
+from budgets.tenancy.search import OrganizationFilter
+from tracking.gateway.connections import connect_provider, set_provider_active, set_provider_key
+from tracking.gateway.forms import ProviderForm
+from tracking.gateway.models import Provider
+
+
+class SiteFilter(OrganizationFilter):
+    """Keeps the site's own providers, or one organization's."""
+
+    title = "owner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Offer the site beside the organizations."""
+        return [(":site", "The site"), *super().lookups(request, model_admin)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Keep the providers of the chosen owner."""
+        if self.value() == ":site":
+            return queryset.filter(organization=None)
+        return super().queryset(request, queryset)
+
+
+@admin.register(Provider)
+class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+    """Where calls are sent, and whether there is a key to send them with."""
+
+    form = ProviderForm
+    list_display = ("name", "owner", "kind", "base_url", "stored_key", "active")
+    list_filter = ("kind", "active", SiteFilter)
+    list_select_related = ("organization",)
+    search_fields = ("name", "organization__name", "organization__slug", "base_url")
+    ordering = ("name", "pk")
+    autocomplete_fields = ("organization",)
+    actions = ["switch_on", "switch_off"]
+    fieldsets = (
+        (None, {"fields": ("name", "owner", "kind", "base_url", "active")}),
+        ("API key", {"fields": ("stored_key", "key", "removes_key")}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("name", "organization", "kind", "base_url", "active")}),
+        ("API key", {"fields": ("key",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
+        """Read whether there is a key, not the key."""
+        rows: QuerySet[Provider] = super().get_queryset(request)
+        has_key = Case(When(sealed_key=b"", then=False), default=True, output_field=BooleanField())
+        return rows.defer("sealed_key").annotate(has_key=has_key)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Provider | None = None) -> Any:
+        """Offer to remove a key only where there can be one."""
+        return self.fieldsets if obj else self.add_fieldsets
+
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: Provider | None = None
+    ) -> tuple[str, ...]:
+        """Keep the name and the owner: the stored key opens for these alone."""
+        return ("name", "owner", "stored_key") if obj else ()
+
+    @method_decorator(sensitive_post_parameters("key"))
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Keep the key out of error reports."""
+        return super().changeform_view(request, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
+        """Connect the provider; its key changes only if the form says so."""
+        connected = connect_provider(
+            name=obj.name,
+            kind=obj.kind,
+            key=form.cleaned_data["key"],
+            base_url=obj.base_url,
+            organization=obj.organization,
+        )
+        obj.pk = connected.pk
+        if form.cleaned_data.get("removes_key"):
+            set_provider_key(provider=connected, key="")
+        if not form.cleaned_data["active"]:
+            set_provider_active(provider=connected, active=False)
+
+    @admin.action(description="Switch on", permissions=["change"])
+    def switch_on(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
+        """Send calls to the chosen providers."""
+        self._switch(request, queryset, active=True)
+
+    @admin.action(description="Switch off: send no calls there", permissions=["change"])
+    def switch_off(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:
+        """Send no calls to the chosen providers."""
+        self._switch(request, queryset, active=False)
+
+    def _switch(self, request: HttpRequest, queryset: QuerySet[Provider], *, active: bool) -> None:
+        done = "Switched on." if active else "Switched off."
+        for provider in queryset:
+            set_provider_active(provider=provider, active=active)
+            self.log_change(request, provider, done)
+        self.message_user(request, done, messages.SUCCESS)
+
+    @admin.display(description="of", ordering="organization__name")
+    def owner(self, provider: Provider) -> str:
+        """Name the organization, or the site."""
+        return str(provider.organization or "the site")
+
+    @admin.display(description="stored key", ordering="has_key")
+    def stored_key(self, provider: Any) -> str:
+        """Tell whether a key is stored."""
+        return "set" if provider.has_key else "none"

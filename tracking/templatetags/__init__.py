@@ -1,0 +1,1 @@
+"""Filters that write figures in templates; Django looks for them here."""
