@@ -232,6 +232,11 @@ COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, leas
 # A client left in mid-stream: so long the provider is still read, to learn what the call cost.
 COSTSITE_DRAIN_S = env.whole("COSTSITE_DRAIN_S", 30)
 
+# How long after its deadline a call may still be settling before the sweeper charges its hold.
+COSTSITE_SETTLING_GRACE_S = env.whole("COSTSITE_SETTLING_GRACE_S", 60, least=1)
+# How long a process that is told to stop waits for the calls under way.
+COSTSITE_SHUTDOWN_S = env.whole("COSTSITE_SHUTDOWN_S", 20)
+
 # --- Mail ---------------------------------------------------------------------------------------
 
 _email = env.email("EMAIL_URL", "console:" if COSTSITE_EMBEDDED else "smtp://localhost:25")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -96,40 +97,43 @@ def expire(*, most: int = 100, now: datetime | None = None) -> int:
     return most
 
 
-def adjust(
-    *,
-    organization: Organization,
-    request_id: UUID,
-    kind: str,
-    amount_usd: Decimal,
-    reason: str,
-    actor: User | None,
-    now: datetime | None = None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Adjustment:
+    """An amount to book under a call that was charged: signed USD, so a refund is negative."""
+
+    organization: Organization
+    request_id: UUID
+    kind: str
+    amount_usd: Decimal
+    reason: str
+    actor: User | None
+
+
+def adjust(*, adjustment: Adjustment, now: datetime | None = None) -> None:
     """Book a refund, credit or correction of a call, in the windows that it was charged in.
 
-    ``amount_usd`` is signed: a refund or credit is negative. The entries before it stay.
+    The entries before it stay.
 
     :raises ReasonMissing: without a reason
     :raises CallUnknown: if the organization has no such call
     :raises BelowZero: if more would be given back than was charged
     """
-    if not reason.strip():
+    if not adjustment.reason.strip():
         raise ReasonMissing
-    arguments = [
-        organization.pk,
-        request_id,
-        kind,
-        amount_usd,
-        reason.strip(),
-        actor.pk if actor else None,
+    arguments: list[Any] = [
+        adjustment.organization.pk,
+        adjustment.request_id,
+        adjustment.kind,
+        adjustment.amount_usd,
+        adjustment.reason.strip(),
+        adjustment.actor.pk if adjustment.actor else None,
         now,
     ]
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select budgets_adjust(%s, %s, %s, %s, %s, %s, %s)", arguments)
         refusal = _ADJUST_REFUSALS.get(cursor.fetchone()[0])
     if refusal is not None:
-        raise refusal(request_id=str(request_id))
+        raise refusal(request_id=str(adjustment.request_id))
 
 
 def seal(*, now: datetime) -> int:

@@ -119,6 +119,16 @@ def refusal_of(
     return _over_budget(verdict.balance, request=request, zone=zone, now=now)
 
 
+def is_only_in_flight(*, verdict: Verdict, request: HoldRequest) -> bool:
+    """Tell whether only other calls under way keep a refused one from being admitted."""
+    balance = verdict.balance
+    if balance is None:
+        return False
+    if balance.unit == "in_flight":
+        return True
+    return balance.unit == "usd" and request.least_usd <= balance.limit - balance.spent
+
+
 def resets_at(balance: BalanceTold, *, zone: ZoneInfo, now: datetime) -> datetime | None:
     """Find when a balance's window ends; None when it never does."""
     return window_at(

@@ -147,4 +147,5 @@ def matches(*, pattern: str, model: str) -> bool:
 def _caller(columns: tuple[Any, ...]) -> Caller:
     organization_id, organization, zone, *most, plan_models, key_models = columns
     lists = (tuple(plan_models), tuple(key_models))
-    return Caller(organization_id, organization, ZoneInfo(zone), *most, lists)
+    values = [organization_id, organization, ZoneInfo(zone), *most, lists]
+    return Caller(*values)

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from budgets.tenancy.models import Organization
-from tracking.gateway.models import Provider
+from tracking.gateway.models import Provider, StoredAnswer
 from tracking.gateway.routes import owner_text
 from tracking.gateway.sealing import seal
 from tracking.pricing.models import CatalogModel
@@ -66,6 +66,12 @@ def set_provider_active(*, provider: Provider, active: bool) -> None:
     """Send calls to a provider, or none; running processes see it within a second."""
     Provider.objects.filter(pk=provider.pk).update(active=active)
     provider.active = active
+
+
+def sweep_answers(*, now: datetime) -> int:
+    """Delete kept answers whose time is over; give their number."""
+    deleted, _ = StoredAnswer.objects.filter(expires_at__lte=now).delete()
+    return deleted
 
 
 def prepare_site(*, environment: Mapping[str, str], now: datetime) -> list[str]:

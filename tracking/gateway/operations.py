@@ -15,15 +15,24 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
+import psycopg
 from django.conf import settings
 
+from budgets.core.errors import DomainError
 from budgets.core.ids import uuid7
-from budgets.holds.refusals import ModelNotAllowed, refusal_of
+from budgets.holds.refusals import (
+    IdempotencyDone,
+    ModelNotAllowed,
+    is_only_in_flight,
+    refusal_of,
+)
 from budgets.holds.terms import BalanceTold, HoldRequest, Verdict
 from budgets.http.errors import InternalError, answer_of
+from budgets.http.wire import json_bytes
 from budgets.tenancy.callers import Caller
-from tracking.gateway import providers
+from tracking.gateway import answers, providers, repeats
 from tracking.gateway.attribution import attribution_of
 from tracking.gateway.ends import Call, End, Settled, settled, usage_of
 from tracking.gateway.estimate import estimate
@@ -40,8 +49,7 @@ from tracking.pricing.usage import Usage
 
 logger = logging.getLogger(__name__)
 
-# How long after its deadline a call may still be settling before the sweeper takes its hold.
-_SETTLING_GRACE_S = 60
+_ROOM_LOOKED_FOR_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Admitted:
 
     found: Found
     call: Call
+    is_named: bool
 
     @property
     def provider_call(self) -> ProviderCall:
@@ -110,9 +119,11 @@ async def find(work: Runtime, *, authorization: str | None, body: bytes, now: da
 
 
 async def hold(
-    work: Runtime, *, found: Found, headers: Mapping[str, str], now: datetime
+    work: Runtime, *, found: Found, body: bytes, headers: Mapping[str, str], now: datetime
 ) -> Admitted:
     """Hold the call's worst case against every budget that applies.
+
+    Where only calls under way stand in its way, it waits for them as long as its plan says.
 
     :raises DomainError: a refusal (BudgetExceeded, RateLimitExceeded, ...), or LedgerUnavailable
     """
@@ -133,10 +144,14 @@ async def hold(
         usd=worst.usd,
         least_usd=worst.least_usd,
         tokens=worst.tokens,
-        ttl_s=int(settings.COSTSITE_PROVIDER_TIMEOUT_S) + _SETTLING_GRACE_S,
+        ttl_s=int(settings.COSTSITE_PROVIDER_TIMEOUT_S) + settings.COSTSITE_SETTLING_GRACE_S,
         tags=attribution.tags,
+        session=attribution.session,
+        named=repeats.named(
+            header=headers.get(repeats.HEADER), endpoint="chat.completions", body=body
+        ),
     )
-    verdict = await work.lane.hold(asked)
+    verdict = await _hold_in_time(work, asked, wait_s=caller.wait_for_room_ms / 1000)
     if verdict.code != "admitted":
         raise refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
     assert verdict.amount_usd is not None
@@ -153,7 +168,17 @@ async def hold(
         is_streamed=bool(request.stream),
         started_at=now,
     )
-    return Admitted(found, call)
+    return Admitted(found, call, is_named=asked.named is not None)
+
+
+async def _hold_in_time(work: Runtime, asked: HoldRequest, *, wait_s: float) -> Verdict:
+    deadline = time.monotonic() + wait_s
+    while True:
+        verdict = await work.lane.hold(asked)
+        is_worth_waiting = is_only_in_flight(verdict=verdict, request=asked)
+        if not is_worth_waiting or time.monotonic() + _ROOM_LOOKED_FOR_EVERY_S > deadline:
+            return verdict
+        await asyncio.sleep(_ROOM_LOOKED_FOR_EVERY_S)
 
 
 async def complete(work: Runtime, admitted: Admitted) -> Answer:
@@ -179,7 +204,44 @@ async def _send_and_settle(work: Runtime, admitted: Admitted) -> Answer:
         await settle(work, admitted.call, clock.stamp(UNEXPECTED_END))
         raise
     charged = await settle(work, admitted.call, clock.stamp(end))
-    return Answer({**body, "model": admitted.call.model.name}, charged)
+    told = answers.with_cost({**body, "model": admitted.call.model.name}, cost_usd=charged.cost_usd)
+    await keep(work, admitted, body=json_bytes(told), content_type="application/json")
+    return Answer(told, charged)
+
+
+async def keep(work: Runtime, admitted: Admitted, *, body: bytes, content_type: str) -> None:
+    """Keep the answer to a named request, if the organization chose to.
+
+    What cannot be kept is only missing when the request is sent again: the call is settled.
+    """
+    if not admitted.is_named or not admitted.found.caller.stores_answers:
+        return
+    try:
+        await repeats.store(
+            work.reader,
+            organization_id=admitted.call.organization_id,
+            request_id=admitted.call.request_id,
+            answer=repeats.StoredAnswer(body, content_type),
+            secrets=settings.COSTSITE_CREDENTIAL_KEYS,
+            now=admitted.call.started_at,
+        )
+    except (DomainError, psycopg.Error):
+        logger.exception("the answer of call %s was not kept", admitted.call.request_id)
+
+
+async def answered_before(
+    work: Runtime, *, found: Found, repeated: IdempotencyDone, now: datetime
+) -> repeats.StoredAnswer | None:
+    """Find the answer that a named request was given before, if it was kept."""
+    if not found.caller.stores_answers:
+        return None
+    return await repeats.stored(
+        work.reader,
+        organization_id=found.caller.organization_id,
+        request_id=UUID(repeated.details["first_request_id"]),
+        secrets=settings.COSTSITE_CREDENTIAL_KEYS,
+        now=now,
+    )
 
 
 async def settle(work: Runtime, call: Call, end: End) -> Charged:

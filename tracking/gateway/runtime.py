@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Coroutine
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 
+from budgets.core import clock
 from budgets.core.reader import Reader
 from budgets.core.sql import read_sql
 from budgets.holds.lane import Lane
@@ -17,8 +19,11 @@ from budgets.tenancy.callers import Callers
 from budgets.tenancy.operations import pepper
 from tracking.gateway import providers
 from tracking.gateway.routes import Routes
+from tracking.ledger.unsettled import write_down
 from tracking.pricing.book import PriceBook
 from tracking.pricing.queries import book_sql, edition_sql
+
+logger = logging.getLogger(__name__)
 
 _BOOK_LOOKED_AT_EVERY_S = 1.0
 
@@ -44,9 +49,21 @@ class Runtime:
         self.run(asyncio.to_thread(providers.load))
 
     async def stop(self) -> None:
-        """Let the calls under way settle, then close what is open."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.lane.stop()
+        """Let the calls under way settle, within a bound, then close what is open.
+
+        Settlements that the database is not there for are written down for ``replay_settlements``;
+        a call that is not even answered by then is the sweeper's.
+        """
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=settings.COSTSITE_SHUTDOWN_S)
+        left = await self.lane.stop()
+        path = write_down(
+            unsettled=left, folder=settings.COSTSITE_DATA / "unsettled", now=clock.now()
+        )
+        if path is not None:
+            logger.error("%s settlements could not be made; they are in %s", len(left), path)
+        for task in [*self._tasks]:
+            task.cancel()
         await self.reader.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:

@@ -49,6 +49,7 @@ class Relay:
         self._reported: dict[str, Any] | None = None
         self._finish_reason = ""
         self._frame: dict[str, Any] = {}
+        self._told: list[bytes] = []
 
     async def begin(self) -> None:
         """Send the call and wait for its first chunk.
@@ -190,6 +191,11 @@ class Relay:
             usage = {**(self._reported or {}), "cost": usd_text(charged.cost_usd)}
             await self._offer(_sse({**self._frame, "choices": [], "usage": usage}))
         await self._offer(_DONE)
+        if failure is None:
+            told = b"".join(self._told)
+            await operations.keep(
+                self._work, self._admitted, body=told, content_type="text/event-stream"
+            )
         await self._offer(None)
 
     def _event(self, chunk: dict[str, Any]) -> bytes:
@@ -198,6 +204,8 @@ class Relay:
 
     async def _offer(self, event: bytes | None) -> None:
         """Queue an event unless the client has left; a slow client slows the reading down."""
+        if event is not None and self._admitted.is_named:
+            self._told.append(event)
         while not self._client_is_gone.is_set():
             try:
                 self._queue.put_nowait(event)

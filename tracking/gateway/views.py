@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 
 from budgets.core import clock
 from budgets.core.errors import DomainError
-from budgets.core.money import usd_text
-from budgets.holds.refusals import resets_at
+from budgets.core.money import ZERO_USD, usd_text
+from budgets.holds.refusals import IdempotencyDone, resets_at
 from budgets.http.async_view import AsyncAPIView, error_response, json_response
 from budgets.http.errors import NotFound
 from tracking.gateway import answers, operations, stream
-from tracking.gateway.operations import Admitted, Charged
-from tracking.gateway.runtime import runtime
+from tracking.gateway.operations import Admitted, Charged, Found
+from tracking.gateway.runtime import Runtime, runtime
 
 
 class ChatCompletions(AsyncAPIView):
@@ -28,7 +28,12 @@ class ChatCompletions(AsyncAPIView):
         found = await operations.find(
             work, authorization=request.headers.get("Authorization"), body=request.body, now=now
         )
-        admitted = await operations.hold(work, found=found, headers=request.headers, now=now)
+        try:
+            admitted = await operations.hold(
+                work, found=found, body=request.body, headers=request.headers, now=now
+            )
+        except IdempotencyDone as repeated:
+            return await _answer_again(work, found=found, repeated=repeated, now=now)
         try:
             if found.request.stream:
                 relay = stream.Relay(work, admitted)
@@ -37,8 +42,9 @@ class ChatCompletions(AsyncAPIView):
             answer = await operations.complete(work, admitted)
         except DomainError as error:
             return error_response(error, request_id=str(admitted.call.request_id))
-        body = answers.with_cost(answer.body, cost_usd=answer.charged.cost_usd)
-        return json_response(body, headers=_headers(admitted, now=now, charged=answer.charged))
+        return json_response(
+            answer.body, headers=_headers(admitted, now=now, charged=answer.charged)
+        )
 
 
 class Models(AsyncAPIView):
@@ -81,6 +87,21 @@ class Nowhere(AsyncAPIView):
     ) -> HttpResponseBase:
         """Answer 404 in the documented shape."""
         return error_response(NotFound(f"There is nothing at {request.path}."))
+
+
+async def _answer_again(
+    work: Runtime, *, found: Found, repeated: IdempotencyDone, now: datetime
+) -> HttpResponse:
+    """Give the answer that the first request was given; it costs nothing more."""
+    stored = await operations.answered_before(work, found=found, repeated=repeated, now=now)
+    if stored is None:
+        raise repeated
+    headers = {
+        "Idempotent-Replayed": "true",
+        "x-request-id": repeated.details["first_request_id"],
+        "x-cost-usd": usd_text(ZERO_USD),
+    }
+    return HttpResponse(stored.body, content_type=stored.content_type, headers=headers)
 
 
 def _event_stream(relay: stream.Relay, admitted: Admitted) -> StreamingHttpResponse:

@@ -35,18 +35,15 @@ def charged(key: ApiKey) -> UUID:
 
 def adjust(key: ApiKey, request: UUID, amount: str, **fields: Any) -> None:
     """Refund, unless told otherwise."""
-    defaults: dict[str, Any] = {
-        "kind": "refund",
-        "reason": "wrong model",
-        "actor": key.user,
-        "now": make.NOW,
-    }
-    operations.adjust(
+    now = fields.pop("now", make.NOW)
+    defaults: dict[str, Any] = {"kind": "refund", "reason": "wrong model", "actor": key.user}
+    adjustment = operations.Adjustment(
         organization=key.organization,
         request_id=request,
         amount_usd=Decimal(amount),
         **(defaults | fields),
     )
+    operations.adjust(adjustment=adjustment, now=now)
 
 
 def test_a_refund_makes_room_in_the_window_it_was_charged_in(key: ApiKey, charged: UUID) -> None:
