@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from costsite import placement
 from costsite.embedded import Postgres
 from costsite.processes import alive
 
@@ -28,6 +29,7 @@ def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
         if pid.isdigit() and not alive(int(pid)):
+            placement.remove(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -103,5 +105,3 @@ def committed_db(committed_database: str, django_db_blocker: Any) -> Iterator[No
     """
     with django_db_blocker.unblock(), on_database(committed_database):
         yield
-
-
