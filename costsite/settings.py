@@ -288,6 +288,9 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- Logging ------------------------------------------------------------------------------------
 
+_log_level = env.choice(
+    "COSTSITE_LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+)
 # Ids and amounts only: never a prompt, a completion or a key.
 LOGGING = {
     "version": 1,
@@ -298,13 +301,10 @@ LOGGING = {
             "style": "{",
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {
-        "handlers": ["stderr"],
-        "level": env.choice(
-            "COSTSITE_LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
-        ),
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "level": _log_level}
     },
+    "root": {"handlers": ["stderr"], "level": _log_level},
     "loggers": {
         # Django's own handlers mail admins and print twice; ours is the root's.
         "django": {"handlers": [], "level": "INFO", "propagate": True},

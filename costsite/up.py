@@ -173,7 +173,9 @@ def _occupied(data: Path, note: str) -> str:
 def _stop_on_signals(stopping: threading.Event) -> None:
     """Turn Ctrl-C, SIGTERM and a closed terminal into one orderly stop."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopping.set())
+        # nohup has it ignored: then the site is meant to outlive its terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP:
+            signal.signal(number, lambda *_: stopping.set())
 
 
 def _wait_until_ready(url: str, *, stopping: threading.Event) -> str | None:

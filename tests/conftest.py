@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from costsite import placement
 from costsite.embedded import Postgres
 from costsite.processes import alive
 
@@ -28,6 +29,7 @@ def _sweep() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         pid = folder.name.removeprefix(FOLDER_PREFIX).partition("-")[0]
         if pid.isdigit() and not alive(int(pid)):
+            placement.remove(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -66,8 +68,9 @@ if not WORKER:
     }
 
 import django  # noqa: E402  only now is there something to set up
-from django.db import connections  # noqa: E402
 from django.test.utils import setup_databases  # noqa: E402
+
+from tests.databases import copy_database, name_of_copy, on_database  # noqa: E402
 
 django.setup()
 
@@ -78,22 +81,27 @@ def django_db_setup(
     django_db_modify_db_settings: None,
     django_db_blocker: Any,
 ) -> None:
-    """Make the test database, one a process, whatever the tests ask of it.
+    """Make the test database and its copy, two a process, whatever the tests ask of them.
 
     The plugin's own makes it only for tests that run in a transaction. The server is thrown away
     at the end, so nothing is torn down here.
     """
     with django_db_blocker.unblock():
         setup_databases(verbosity=0, interactive=False, aliases={"default": None})
+        copy_database()
+
+
+@pytest.fixture(scope="session")
+def committed_database(django_db_setup: None) -> str:
+    """The name of the database for tests that commit."""
+    return name_of_copy()
 
 
 @pytest.fixture
-def committed_db(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Open the database without a transaction around the test, and leave its rows behind.
+def committed_db(committed_database: str, django_db_blocker: Any) -> Iterator[None]:
+    """Open the copy without a transaction around the test, and leave its rows behind.
 
-    The journal takes no DELETE and no TRUNCATE, so nothing can be swept up afterwards: a test that
-    commits works on an organization of its own.
+    Nothing can be swept up afterwards: a test that commits works on an organization of its own.
     """
-    with django_db_blocker.unblock():
+    with django_db_blocker.unblock(), on_database(committed_database):
         yield
-        connections.close_all()

@@ -1,8 +1,4 @@
-"""The site as it is served: a web server in a process of its own, against a database with commits.
-
-The journal takes no DELETE and no TRUNCATE, so tests that commit do so in a copy of the test
-database, each under an organization of its own, and leave their rows behind.
-"""
+"""The site as it is served: a web server in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,11 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 from django.conf import settings
-from django.db import connection
-from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from costsite.processes import spawn
 from costsite.settings import BASE_DIR
@@ -88,32 +80,6 @@ def running_site(*, database: str, log: Path, **environment: str) -> Iterator[Si
             site.kill()
 
 
-@contextmanager
-def on_database(name: str) -> Iterator[None]:
-    """Let Django and the gateway work on another database of the same server."""
-    before = connection.settings_dict["NAME"]
-    _let_go()
-    connection.settings_dict["NAME"] = name
-    try:
-        yield
-    finally:
-        _let_go()
-        connection.settings_dict["NAME"] = before
-
-
-def copied_database() -> str:
-    """Copy the present database, which nobody may be using, and give the copy's name."""
-    present = str(connection.settings_dict["NAME"])
-    copy = f"{present}_committed"
-    _let_go()
-    address = make_conninfo(**settings.COSTSITE_POSTGRES)
-    with psycopg.connect(address, autocommit=True) as server:
-        names = {"copy": sql.Identifier(copy), "present": sql.Identifier(present)}
-        server.execute(sql.SQL("drop database if exists {copy}").format(**names))
-        server.execute(sql.SQL("create database {copy} template {present}").format(**names))
-    return copy
-
-
 def eventually(fact: Callable[[], Any], *, within_s: float = 15.0, every_s: float = 0.02) -> Any:
     """Wait until something is so, and give it; fail when the time is over."""
     until = time.monotonic() + within_s
@@ -131,11 +97,6 @@ def _is_ready(site: Site) -> bool:
         return httpx.get(f"{site.url}/readyz").status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _let_go() -> None:
-    connection.close()
-    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's, which the stubs do not see
 
 
 def _address(database: str) -> str:

@@ -178,8 +178,8 @@ class JournalEntryAdmin(CallAdmin):
         "user",
         "model",
         "kind",
-        "held",
         "amount",
+        "held",
     )
     list_filter = (ConfirmationFilter, "kind", "admitted_at", OrganizationFilter)
     fields = (

@@ -36,6 +36,8 @@ BARE_STATEMENT = (
 )
 _MOST_IN_A_BATCH = 256
 _MOST_WAITING = 8192
+# How often one operation alone is tried again that a server within reach refuses for the moment.
+_MOST_REFUSALS = 5
 _RECONNECT_WAITS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -114,8 +116,14 @@ class Lane:
         """
         if self._is_stopping or len(self._waiting) >= _MOST_WAITING:
             raise LedgerUnavailable(retry_after_s=1)
-        until = time.monotonic() + self._hold_patience_s
-        return await self._enqueue(request, [], until)
+        verdict = self._enqueue(request, [], time.monotonic() + self._hold_patience_s)
+        try:
+            return await verdict
+        except asyncio.CancelledError:
+            # The verdict may have been given already and only not been looked at.
+            if not verdict.cancelled() and not verdict.exception():
+                self._release_unsent(request, verdict.result())
+            raise
 
     async def settle(
         self, settlement: Settlement, *, records: list[dict[str, Any]] | None = None
@@ -172,24 +180,24 @@ class Lane:
             try:
                 verdicts = await self._execute(batch)
             except psycopg.OperationalError as error:
-                if self._connection is not None and not self._connection.closed:
-                    # The server is there and refused this batch, e.g. for a deadlock.
+                if self.is_connected and (len(batch) > 1 or attempt >= _MOST_REFUSALS):
+                    # The server is there and refuses, e.g. for a deadlock.
                     await self._one_by_one(batch, error)
                     return
                 batch = self._give_up_late_holds(batch)
                 wait_s = _RECONNECT_WAITS_S[min(attempt, len(_RECONNECT_WAITS_S) - 1)]
-                logger.warning("the ledger's server is away; trying again in %s s", wait_s)
+                logger.warning("the ledger does not answer; trying again in %s s", wait_s)
                 await self._disconnect()
                 await asyncio.sleep(wait_s)
                 attempt += 1
-            except psycopg.Error as error:
+            except Exception as error:  # noqa: BLE001  # The lane outlives whatever it is given.
                 await self._one_by_one(batch, error)
                 return
             else:
                 self._tell(batch, verdicts)
                 return
 
-    async def _one_by_one(self, batch: list[_Operation], error: psycopg.Error) -> None:
+    async def _one_by_one(self, batch: list[_Operation], error: Exception) -> None:
         """Run each operation alone, so that one that cannot be done does not fail the others."""
         if len(batch) == 1:
             logger.error("the ledger refused an operation", exc_info=error)
@@ -230,8 +238,8 @@ class Lane:
                 verdict = Verdict("hold", verdict.request_id, "admitted", verdict.amount_usd)
             if not operation.verdict.done():
                 operation.verdict.set_result(verdict)
-            elif verdict.code == "admitted":
-                self._release_unsent(operation)
+            elif isinstance(operation.asked, HoldRequest):
+                self._release_unsent(operation.asked, verdict)
 
     def _give_up_late_holds(self, batch: list[_Operation]) -> list[_Operation]:
         """Refuse the holds whose patience is over, those not yet taken too; keep the rest."""
@@ -242,16 +250,19 @@ class Lane:
                 continue
             if not operation.verdict.done():
                 operation.verdict.set_exception(LedgerUnavailable(retry_after_s=2))
-            if operation in batch:
-                self._release_unsent(operation)
+            if operation in batch and isinstance(operation.asked, HoldRequest):
+                self._release_unsent(operation.asked)
         late = {id(o) for o in [*batch, *self._waiting] if o.waits_until <= now}
         self._waiting = deque(o for o in self._waiting if id(o) not in late)
         return [o for o in batch if id(o) not in late]
 
-    def _release_unsent(self, operation: _Operation) -> None:
-        """Give back a hold that nobody waits for any more: nothing is sent under it."""
-        hold = operation.asked
-        assert isinstance(hold, HoldRequest)
+    def _release_unsent(self, hold: HoldRequest, verdict: Verdict | None = None) -> None:
+        """Give back a hold that nobody waits for any more: nothing is sent under it.
+
+        Without a verdict it is not known whether there is one; releasing none does no harm.
+        """
+        if verdict is not None and verdict.code != "admitted":
+            return
         nothing = Settlement(hold.request_id, hold.organization_id, Decimal(0), 0, "release")
         self._enqueue(nothing, [], float("inf")).add_done_callback(_ignore)
 

@@ -30,7 +30,7 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
     """A budget; once made, only its name, limit, enforcement, thresholds and state change."""
 
     limit_amount = AmountField(
-        label="Limit", widget=forms.TextInput(attrs={"size": 9, "inputmode": "decimal"})
+        label="Limit", widget=forms.TextInput(attrs={"size": 8, "inputmode": "decimal"})
     )
 
     class Meta:
@@ -51,7 +51,7 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
             "active",
         )
         widgets = {
-            "name": forms.TextInput(attrs={"size": 20}),
+            "name": forms.TextInput(attrs={"size": 16}),
             "target": forms.TextInput(attrs={"size": 30}),
             "model_pattern": forms.TextInput(attrs={"size": 12}),
         }

@@ -210,9 +210,9 @@ class ApiKeyAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no 
     @admin.display(description="key", ordering="lookup_id")
     def short_key(self, row: ApiKey) -> str:
         """Show of it what tells it from others; all that may be shown is in the title."""
-        return format_html(
-            '<code title="{}">{}…{}</code>', row.masked, row.lookup_id, row.last_four
-        )
+        # The word joiners keep it on one line.
+        short = f"{row.lookup_id}\u2060…\u2060{row.last_four}"
+        return format_html('<code title="{}">{}</code>', row.masked, short)
 
     @admin.display(description="key")
     def key(self, row: ApiKey) -> str:

@@ -217,5 +217,9 @@ def test_fits_a_sheet_of_paper(spent: Spent, visit: Visit) -> None:
     visitor.page.emulate_media(media="print")
 
     assert visitor.overflow_px == 0
+    too_wide = visitor.page.locator(".card table").evaluate_all(
+        "tables => tables.filter(t => t.offsetWidth > t.closest('.card').clientWidth).length"
+    )
+    assert too_wide == 0
     assert not visitor.page.get_by_role("navigation", name="Period").is_visible()
     assert visitor.page.get_by_role("heading", name="By model").is_visible()

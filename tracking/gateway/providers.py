@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import logging
 import os
 import threading
@@ -96,8 +97,22 @@ def load() -> Any:
             litellm.suppress_debug_info = True
             litellm.telemetry = False
             litellm.custom_provider_map = [{"provider": "demo", "custom_handler": demo_handler()}]
+            _warm(litellm)
             _Library.loaded = litellm
     return _Library.loaded
+
+
+def _warm(library: Any) -> None:
+    """Make a call that goes nowhere, for the library puts much of its loading off until then.
+
+    It would stop the whole process for a second or two when the first caller waits.
+    """
+    importlib.import_module("openai.resources.chat")
+    said = [{"role": "user", "content": "warm"}]
+    library.completion(
+        model="openai/gpt-4o-mini", messages=said, mock_response="warm", api_key="none"
+    )
+    library.token_counter(model="gpt-4o-mini", text="warm")
 
 
 def is_loaded() -> bool:

@@ -44,27 +44,37 @@ class CostRecordAdmin(JournalAdmin):
     search_help_text = "Request id, organization or model."
     fieldsets = (
         (
-            "Call",
+            None,
             {
                 "fields": (
                     "request_id",
                     "organization",
-                    "asked_model",
-                    "endpoint",
+                    "model",
                     "outcome",
-                    "status",
-                    "error_code",
-                    "finish_reason",
                     "started",
-                    "took",
-                    "first_byte",
+                    "price_version",
+                    "charged_lines",
+                    "cost",
+                    "entries",
                     "attempts",
                 )
             },
         ),
         (
-            "Cost",
-            {"fields": ("model", "price_version", "charged_lines", "cost", "entries")},
+            "Call",
+            {
+                "fields": (
+                    "endpoint",
+                    "asked_model",
+                    "provider",
+                    "status",
+                    "error_code",
+                    "finish_reason",
+                    "streamed",
+                    "took",
+                    "first_byte",
+                )
+            },
         ),
         (
             "Tokens",
@@ -76,9 +86,7 @@ class CostRecordAdmin(JournalAdmin):
                     "cache_write_tokens",
                     "output_tokens",
                     "reasoning_tokens",
-                    "output_cap_tokens",
-                    "is_fitted",
-                    "is_streamed",
+                    "output_cap",
                 )
             },
         ),
@@ -91,6 +99,8 @@ class CostRecordAdmin(JournalAdmin):
         "started",
         "took",
         "first_byte",
+        "streamed",
+        "output_cap",
         "price_version",
         "charged_lines",
         "cost",
@@ -141,6 +151,19 @@ class CostRecordAdmin(JournalAdmin):
     def first_byte(self, record: CostRecord) -> str:
         """Write when output began, for streams."""
         return "-" if record.first_byte_ms is None else f"{record.first_byte_ms:,} ms"
+
+    @admin.display(description="streamed")
+    def streamed(self, record: CostRecord) -> str:
+        """Say whether the answer was sent piece by piece."""
+        return "yes" if record.is_streamed else "no"
+
+    @admin.display(description="output cap")
+    def output_cap(self, record: CostRecord) -> str:
+        """Write the cap that was sent, and whether the budget had lowered it."""
+        if record.output_cap_tokens is None:
+            return "-"
+        lowered = ", lowered to fit the budget" if record.is_fitted else ""
+        return f"{record.output_cap_tokens:,} tokens{lowered}"
 
     @admin.display(description="price")
     def price_version(self, record: CostRecord) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 
 from budgets.core.clock import now
 from budgets.core.errors import DomainError
+from budgets.http.admin import KeptAdmin, ReadOnlyAdmin
 from budgets.tenancy.models import User
 from tracking.pricing.forms import CatalogModelForm
 from tracking.pricing.models import CatalogModel, Price, PriceBookEdition
@@ -28,22 +29,6 @@ def usd_per_million(rates: dict[str, Any] | None, kind: str) -> str:
 
 def _publisher(request: HttpRequest) -> User | None:
     return request.user if isinstance(request.user, User) else None
-
-
-class ReadOnlyAdmin:
-    """Mixed into an admin of rows that only operations write."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: operations write these rows."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: these rows are history."""
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: these rows are history."""
-        return False
 
 
 class PricedFilter(admin.SimpleListFilter):
@@ -104,7 +89,7 @@ class PriceHistory(ReadOnlyAdmin, admin.TabularInline):  # type: ignore[type-arg
 
 
 @admin.register(CatalogModel)
-class CatalogModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class CatalogModelAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Models that calls can name, with their price now."""
 
     form = CatalogModelForm
@@ -116,13 +101,12 @@ class CatalogModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no gener
         "input_price",
         "cached_input_price",
         "output_price",
-        "context_window",
-        "max_output_tokens",
         "price_source",
         "active",
     )
-    list_filter = (PricedFilter, "mode", "origin", "active", "provider")
+    list_filter = (PricedFilter, "active", "origin", "mode")
     search_fields = ("name", "provider")
+    search_help_text = "Name or provider."
     ordering = ("name",)
     list_per_page = 50
     actions = ["state_free", "allow_calls", "stop_calls"]
@@ -168,10 +152,6 @@ class CatalogModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no gener
             "capabilities",
             *listed,
         )
-
-    def has_delete_permission(self, request: HttpRequest, obj: CatalogModel | None = None) -> bool:
-        """Refuse: records name their model. Switch it off instead."""
-        return False
 
     def save_model(self, request: HttpRequest, obj: CatalogModel, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         """Save the model, and publish its price if its lines were changed."""

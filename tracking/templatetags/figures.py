@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from budgets.core.money import format_usd, usd_text
+from budgets.core.money import USD_PLACES, format_usd, usd_text
 from tracking.pricing.cost import Line
 from tracking.pricing.rates import TOKEN_DIMENSIONS, rate_text
 
@@ -27,6 +27,16 @@ def usd(amount: Decimal | None) -> SafeString | str:
     return format_html(
         '<data value="{}" title="{} USD">{}</data>', exact, exact, format_usd(amount)
     )
+
+
+@register.filter
+def usd_mean(amount: Decimal | None) -> SafeString | str:
+    """Write a mean in USD: below a dollar with three digits, since cents would say too little."""
+    if amount is None or not 0 < amount < 1:
+        return usd(amount)
+    shown = f"${amount:.{min(USD_PLACES, 2 - amount.adjusted())}f}"
+    exact = usd_text(amount)
+    return format_html('<data value="{}" title="{} USD">{}</data>', exact, exact, shown)
 
 
 @register.filter

@@ -19,5 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, **_options: Any) -> None:
         """Exit with 1 when any of them failed."""
-        if not checking.run_all(say=self.stdout.write):
+        if not checking.run_all(say=self.say):
             sys.exit(1)
+
+    def say(self, line: str) -> None:
+        """Write a line at once, into a pipe too."""
+        self.stdout.write(line)
+        self.stdout.flush()

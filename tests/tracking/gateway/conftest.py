@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests import tenants
+from tests.databases import on_database
 from tests.fakes.upstream import Script, Upstream, running_upstream
-from tests.serving import Site, copied_database, on_database, running_site
+from tests.serving import Site, running_site
 
 # How long the impatient site waits for a provider, and reads on when a client has left.
 PATIENCE_S = 2
@@ -31,37 +32,30 @@ def upstream(running: Upstream) -> Upstream:
 
 
 @pytest.fixture(scope="session")
-def committed(django_db_setup: None, django_db_blocker: Any, running: Upstream) -> str:
-    """A copy of the test database for tests that commit; its name."""
-    with django_db_blocker.unblock():
-        copy = copied_database()
-        with on_database(copy):
-            tenants.list_models(upstream_url=running.url)
-    return copy
-
-
-@pytest.fixture
-def committed_db(committed: str, django_db_blocker: Any) -> Iterator[None]:
-    """Open the copy without a transaction around the test, and leave its rows behind."""
-    with django_db_blocker.unblock(), on_database(committed):
-        yield
+def models_listed(committed_database: str, django_db_blocker: Any, running: Upstream) -> str:
+    """The database for tests that commit, with the models that they call; its name."""
+    with django_db_blocker.unblock(), on_database(committed_database):
+        tenants.list_models(upstream_url=running.url)
+    return committed_database
 
 
 @pytest.fixture(scope="session")
-def _site(committed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def _site(models_listed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     log = tmp_path_factory.mktemp("site") / "web.log"
-    with running_site(database=committed, log=log) as site:
+    with running_site(database=models_listed, log=log) as site:
         yield site
 
 
 @pytest.fixture(scope="session")
-def _impatient_site(committed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def _impatient_site(
+    models_listed: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     log = tmp_path_factory.mktemp("site") / "impatient.log"
     patience = {
         "COSTSITE_PROVIDER_TIMEOUT_S": str(PATIENCE_S),
         "COSTSITE_DRAIN_S": str(DRAIN_S),
     }
-    with running_site(database=committed, log=log, **patience) as site:
+    with running_site(database=models_listed, log=log, **patience) as site:
         yield site
 
 

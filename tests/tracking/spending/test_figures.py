@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 
 from tracking.pricing.cost import Line
-from tracking.templatetags.figures import count, milliseconds, rate, short_count, usd, usd_exact
+from tracking.templatetags.figures import (
+    count,
+    milliseconds,
+    rate,
+    short_count,
+    usd,
+    usd_exact,
+    usd_mean,
+)
 
 
 def test_keeps_all_twelve_places_behind_a_short_amount() -> None:
@@ -18,6 +26,20 @@ def test_keeps_all_twelve_places_behind_a_short_amount() -> None:
         '<data value="0.000012300000" title="0.000012300000 USD">$0.000012</data>'
     )
     assert usd(None) == "\N{EN DASH}"
+
+
+@pytest.mark.parametrize(
+    ("mean", "text"),
+    [
+        ("0.012186", ">$0.0122<"),
+        ("0.2", ">$0.200<"),
+        ("0.000000000012", ">$0.000000000012<"),
+        ("12.345", ">$12.34<"),
+        ("0", ">$0.00<"),
+    ],
+)
+def test_writes_means_with_three_digits(mean: str, text: str) -> None:
+    assert text in usd_mean(Decimal(mean))
 
 
 def test_writes_exact_amounts_with_their_sign_first() -> None:

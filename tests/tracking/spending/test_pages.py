@@ -144,7 +144,7 @@ def test_shows_how_much_is_left_and_when_it_starts_anew(acme: Organization, alic
 
     page = text(get(alice.user, "/spending/"))
 
-    assert "Acme together per month, everyone in Acme Spent $34.40 of $50.00 68.8 %" in page
+    assert "Acme together everyone in Acme Spent $34.40 of $50.00 per month 68.8 %" in page
     assert "In flight $1.90 Left $13.70 Resets in 13 d 11 h Wed 1 Apr, 00:00" in page
     assert "Within limit. Hard limit" in page
     assert "House allowance $63.70 left $34.40 of $100.00 per month" in page
@@ -160,7 +160,7 @@ def test_says_so_when_a_budget_is_used_up_and_when_it_only_tells(
 
     page = text(get(alice.user, "/spending/"))
 
-    assert "Spent $1.00 of $1.00 100.0 %" in page
+    assert "Spent $1.00 of $1.00 per month 100.0 %" in page
     assert "Used up. Hard limit" in page
     assert "everyone in Acme, alert only" in page
 

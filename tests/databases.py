@@ -1,0 +1,49 @@
+"""A second database, for tests that commit.
+
+The journal takes no DELETE and no TRUNCATE, so what is committed stays. It stays in a copy of the
+test database, where tests that roll back never see it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from django.conf import settings
+from django.db import connection, connections
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+
+@contextmanager
+def on_database(name: str) -> Iterator[None]:
+    """Let Django and the gateway work on another database of the same server."""
+    before = connection.settings_dict["NAME"]
+    _let_go()
+    connection.settings_dict["NAME"] = name
+    try:
+        yield
+    finally:
+        _let_go()
+        connection.settings_dict["NAME"] = before
+
+
+def name_of_copy() -> str:
+    """Give the name of the present database's copy."""
+    return f"{connection.settings_dict['NAME']}_committed"
+
+
+def copy_database() -> None:
+    """Copy the present database, which nobody else may be using at the moment."""
+    _let_go()
+    present = sql.Identifier(str(connection.settings_dict["NAME"]))
+    copy = sql.Identifier(name_of_copy())
+    address = make_conninfo(**settings.COSTSITE_POSTGRES)
+    with psycopg.connect(address, autocommit=True) as server:
+        server.execute(sql.SQL("create database {} template {}").format(copy, present))
+
+
+def _let_go() -> None:
+    connections.close_all()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's, which the stubs do not see
