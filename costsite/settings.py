@@ -18,7 +18,7 @@ from costsite import embedded, env, secret_file
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.load_file(env.path("COSTSITE_ENV_FILE", BASE_DIR / ".env"))
 
-# --- Mode and data folder -----------------------------------------------------------------------
+# Mode and data folder: one machine, or a deployment.
 
 COSTSITE_DATA = env.path("COSTSITE_DATA", BASE_DIR / "var")
 _database = env.postgres("DATABASE_URL")
@@ -26,7 +26,7 @@ COSTSITE_EMBEDDED = not _database
 
 DEBUG = env.truth("DEBUG", default=False)
 
-# --- Secrets ------------------------------------------------------------------------------------
+# Secrets: generated where embedded, required elsewhere.
 
 _generated = secret_file.read_or_make(COSTSITE_DATA / "secrets.json") if COSTSITE_EMBEDDED else {}
 
@@ -44,7 +44,7 @@ COSTSITE_KEY_PEPPER = _secret("COSTSITE_KEY_PEPPER")
 # Fernet keys for provider credentials at rest: the first encrypts, all of them decrypt.
 COSTSITE_CREDENTIAL_KEYS = [key.strip() for key in _secret("COSTSITE_CREDENTIAL_KEYS").split(",")]
 
-# --- Address ------------------------------------------------------------------------------------
+# Address: by which names the site is reached.
 
 _loopback = ("localhost", "127.0.0.1", "[::1]")
 ALLOWED_HOSTS = env.listing("ALLOWED_HOSTS", _loopback if COSTSITE_EMBEDDED or DEBUG else ())
@@ -61,7 +61,7 @@ if COSTSITE_EMBEDDED and _base.hostname and _base.hostname not in ALLOWED_HOSTS:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, _base.hostname]
 CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS", (f"{_base.scheme}://{_base.netloc}",))
 
-# --- Apps and pages -----------------------------------------------------------------------------
+# Apps, pages and static files.
 
 INSTALLED_APPS = [
     "costsite",
@@ -129,7 +129,7 @@ USE_TZ = True
 # Stored and computed in UTC; each organization's own zone decides where its windows begin.
 TIME_ZONE = "UTC"
 
-# --- Database -----------------------------------------------------------------------------------
+# Database: PostgreSQL and nothing else.
 
 # PostgreSQL's address in libpq's own words; a plain connection outside the ORM starts from it.
 COSTSITE_POSTGRES = _database or embedded.Postgres(data=COSTSITE_DATA).address
@@ -156,7 +156,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- People -------------------------------------------------------------------------------------
+# People and how they sign in.
 
 AUTH_USER_MODEL = "budgets.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -172,7 +172,7 @@ LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login/"
 
-# --- Security -----------------------------------------------------------------------------------
+# Security of cookies, transport and pages.
 
 SECURE_SSL_REDIRECT = _https
 # Probes come from inside, over plain HTTP.
@@ -200,7 +200,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-# --- Interfaces ---------------------------------------------------------------------------------
+# Interfaces for programs.
 
 REST_FRAMEWORK: dict[str, Any] = {
     "COERCE_DECIMAL_TO_STRING": True,
@@ -225,7 +225,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 COSTSITE_MAX_BODY_BYTES = env.whole("COSTSITE_MAX_BODY_BYTES", 20_000_000, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = COSTSITE_MAX_BODY_BYTES
 
-# --- Gateway ------------------------------------------------------------------------------------
+# Gateway: how long a provider is waited for.
 
 # A provider that has not answered for so long is given up, and the call is charged as an estimate.
 COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
@@ -237,7 +237,7 @@ COSTSITE_SETTLING_GRACE_S = env.whole("COSTSITE_SETTLING_GRACE_S", 60, least=1)
 # How long a process that is told to stop waits for the calls under way.
 COSTSITE_SHUTDOWN_S = env.whole("COSTSITE_SHUTDOWN_S", 20)
 
-# --- Mail ---------------------------------------------------------------------------------------
+# Mail.
 
 _email = env.email("EMAIL_URL", "console:" if COSTSITE_EMBEDDED else "smtp://localhost:25")
 EMAIL_BACKEND: str = _email["EMAIL_BACKEND"]
@@ -252,7 +252,7 @@ EMAIL_FILE_PATH: str | None = _email.get("EMAIL_FILE_PATH")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"costsite@{_base.hostname}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
-# --- Celery -------------------------------------------------------------------------------------
+# Celery and its queue.
 
 _visibility_timeout_s = 300
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "pgmq://postgresql")
@@ -286,7 +286,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
-# --- Logging ------------------------------------------------------------------------------------
+# Logging.
 
 _log_level = env.choice(
     "COSTSITE_LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

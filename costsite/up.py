@@ -111,7 +111,9 @@ def _serve(supervisor: Supervisor, *, options: Options, url: str, port: int) -> 
     say("Bringing the database up to date")
     call_command("migrate", verbosity=0)
     call_command("prepare_site")
-    facts, fresh = quickstart.prepare(supervisor.data, url=url, demo=options.demo)
+    # People may know the site by another name than the one under which this machine reaches it.
+    shown = supervisor.environment.get("COSTSITE_BASE_URL", settings.COSTSITE_BASE_URL)
+    facts, fresh = quickstart.prepare(supervisor.data, url=shown, demo=options.demo)
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's, which the stubs do not see
     say("Starting the worker and the web server")
@@ -127,7 +129,7 @@ def _serve(supervisor: Supervisor, *, options: Options, url: str, port: int) -> 
     if lacks is not None and not stopping.is_set():
         say(f"Serving, but not ready: {lacks}")
     if not stopping.is_set():
-        quickstart.announce(say, data=supervisor.data, url=url, facts=facts, fresh=fresh)
+        quickstart.announce(say, data=supervisor.data, url=shown, facts=facts, fresh=fresh)
     return supervisor.watch()
 
 

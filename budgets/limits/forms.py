@@ -12,7 +12,7 @@ from budgets.limits.models import Budget
 from budgets.limits.targets import target_named
 
 # What has been counted under a budget stays counted in its unit, its windows and its balances.
-FIXED = ("each", "unit", "window")
+FIXED = ("each", "unit", "window", "rolling_days")
 
 
 class AmountField(forms.DecimalField):
@@ -45,6 +45,7 @@ class BudgetForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when 
             "model_pattern",
             "unit",
             "window",
+            "rolling_days",
             "limit_amount",
             "enforcement",
             "thresholds",

@@ -1,4 +1,4 @@
-"""Debian's Chromium, and the site served from a copy of the test database that tests commit to."""
+"""Debian's Chromium, and the site served from the database for tests that commit."""
 
 from __future__ import annotations
 
@@ -7,38 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 import pytest
-from django.conf import settings
-from django.db import connection
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from budgets.tenancy.models import User
 from costsite import browser as chromium
-from tests.serving import on_database
-
-
-@pytest.fixture(scope="session")
-def committed(django_db_setup: None, django_db_blocker: Any) -> str:
-    """Copy the test database; the journal takes no DELETE, so what is committed stays."""
-    with django_db_blocker.unblock():
-        present = str(connection.settings_dict["NAME"])
-        copy = f"{present}_browser"
-        server_address: dict[str, Any] = settings.COSTSITE_POSTGRES
-        with (
-            on_database("postgres"),
-            psycopg.connect(**server_address, autocommit=True) as server,
-        ):
-            server.execute(f'create database "{copy}" template "{present}"')
-    return copy
+from tests.databases import on_database
 
 
 @pytest.fixture(scope="module")
-def address(committed: str, django_db_blocker: Any) -> Iterator[str]:
+def address(committed_database: str, django_db_blocker: Any) -> Iterator[str]:
     """Serve the site; its address."""
-    with django_db_blocker.unblock(), on_database(committed):
+    with django_db_blocker.unblock(), on_database(committed_database):
         server = LiveServer("127.0.0.1")
         try:
             yield server.url

@@ -41,14 +41,14 @@ class Spent:
 def spent(address: str) -> Spent:
     """An organization whose owner and member have called five models for some days."""
     number = next(_numbers)
-    owner = make.user(name=f"alice-{number}", password=PASSWORD)
-    on_plan = make.plan(code=f"house-{number}", usd_per_user="100")
-    organization = make.organization(slug=f"acme-{number}", owner=owner, on_plan=on_plan)
+    owner = make.user(name=f"alice-in-browser-{number}", password=PASSWORD)
+    on_plan = make.plan(code=f"browser-{number}", usd_per_user="100")
+    organization = make.organization(slug=f"browser-{number}", owner=owner, on_plan=on_plan)
     make.budget(organization=organization, limit="1", name="Together", window="year")
     make.budget(
         organization=organization, limit="60", name="Rate", unit="requests", window="minute"
     )
-    bob = make.member(of=organization, name=f"bob-{number}")
+    bob = make.member(of=organization, name=f"bob-in-browser-{number}")
     keys = [make.key(of=organization, user=user)[0] for user in (owner, bob)]
     now = clock.now()
     month = datetime(now.year, now.month, 1, tzinfo=UTC)
@@ -218,7 +218,8 @@ def test_fits_a_sheet_of_paper(spent: Spent, visit: Visit) -> None:
 
     assert visitor.overflow_px == 0
     too_wide = visitor.page.locator(".card table").evaluate_all(
-        "tables => tables.filter(t => t.offsetWidth > t.closest('.card').clientWidth).length"
+        "tables => tables.filter(t => t.checkVisibility()"
+        " && t.offsetWidth > t.closest('.card').clientWidth).length"
     )
     assert too_wide == 0
     assert not visitor.page.get_by_role("navigation", name="Period").is_visible()

@@ -181,7 +181,7 @@ async def _hold_in_time(work: Runtime, asked: HoldRequest, *, wait_s: float) -> 
         await asyncio.sleep(_ROOM_LOOKED_FOR_EVERY_S)
 
 
-async def complete(work: Runtime, admitted: Admitted) -> Answer:
+async def complete(work: Runtime, *, admitted: Admitted) -> Answer:
     """Send an admitted call, settle it, and give the answer.
 
     Cancelling this does not cancel the call: what was sent is waited for and settled.
@@ -197,19 +197,20 @@ async def _send_and_settle(work: Runtime, admitted: Admitted) -> Answer:
         body = await providers.complete(admitted.provider_call)
         end = await _end_of_answer(admitted, body)
     except ProviderFailure as failure:
-        await settle(work, admitted.call, clock.stamp(end_of_failure(failure)))
+        end = clock.stamp(end_of_failure(failure))
+        await settle(work, call=admitted.call, end=end)
         raise
     except BaseException:
         logger.exception("call %s was sent and then failed here", admitted.call.request_id)
-        await settle(work, admitted.call, clock.stamp(UNEXPECTED_END))
+        await settle(work, call=admitted.call, end=clock.stamp(UNEXPECTED_END))
         raise
-    charged = await settle(work, admitted.call, clock.stamp(end))
+    charged = await settle(work, call=admitted.call, end=clock.stamp(end))
     told = answers.with_cost({**body, "model": admitted.call.model.name}, cost_usd=charged.cost_usd)
-    await keep(work, admitted, body=json_bytes(told), content_type="application/json")
+    await keep(work, admitted=admitted, body=json_bytes(told), content_type="application/json")
     return Answer(told, charged)
 
 
-async def keep(work: Runtime, admitted: Admitted, *, body: bytes, content_type: str) -> None:
+async def keep(work: Runtime, *, admitted: Admitted, body: bytes, content_type: str) -> None:
     """Keep the answer to a named request, if the organization chose to.
 
     What cannot be kept is only missing when the request is sent again: the call is settled.
@@ -244,7 +245,7 @@ async def answered_before(
     )
 
 
-async def settle(work: Runtime, call: Call, end: End) -> Charged:
+async def settle(work: Runtime, *, call: Call, end: End) -> Charged:
     """Charge a call for how it ended, and record it, in one transaction, exactly once."""
     outcome: Settled = settled(call=call, end=end)
     verdict: Verdict = await work.lane.settle(outcome.settlement, records=[outcome.record])

@@ -92,7 +92,7 @@ class Relay:
         charged: Charged | None = None
         try:
             charged = await operations.settle(
-                self._work, self._admitted.call, self._clock.stamp(end)
+                self._work, call=self._admitted.call, end=self._clock.stamp(end)
             )
         except Exception:
             logger.exception("stream %s could not settle", self._admitted.call.request_id)
@@ -194,7 +194,7 @@ class Relay:
         if failure is None:
             told = b"".join(self._told)
             await operations.keep(
-                self._work, self._admitted, body=told, content_type="text/event-stream"
+                self._work, admitted=self._admitted, body=told, content_type="text/event-stream"
             )
         await self._offer(None)
 

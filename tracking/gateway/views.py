@@ -39,7 +39,7 @@ class ChatCompletions(AsyncAPIView):
                 relay = stream.Relay(work, admitted)
                 await relay.begin()
                 return _event_stream(relay, admitted)
-            answer = await operations.complete(work, admitted)
+            answer = await operations.complete(work, admitted=admitted)
         except DomainError as error:
             return error_response(error, request_id=str(admitted.call.request_id))
         return json_response(

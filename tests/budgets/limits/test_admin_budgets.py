@@ -73,7 +73,7 @@ def test_refuses_a_target_of_another_organization(acme: Organization) -> None:
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        ({}, "belongs to an organization or to a plan"),
+        ({"each": "user", "window": "rolling"}, "Say how many days"),
         ({"organization": "acme", "plan": "house"}, "belongs to an organization or to a plan"),
         ({"organization": "acme", "scope": "user"}, "Name a target for a narrower scope"),
         ({"organization": "acme", "target": "night"}, "Name a target for a narrower scope"),

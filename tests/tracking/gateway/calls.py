@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,3 +82,26 @@ def _streamed(response: httpx.Response) -> Told:
     return Told(
         response.status_code, response.headers, said, error, usage, is_ended=seen[-1] == "[DONE]"
     )
+
+
+def request_bytes(site: Site, tenant: Tenant, **asked: Any) -> bytes:
+    """Write a whole HTTP request, for clients who will not stay to the end."""
+    content = json.dumps(body(**asked)).encode()
+    head = (
+        f"POST {PATH} HTTP/1.1\r\nHost: {httpx.URL(site.url).netloc.decode()}\r\n"
+        f"Authorization: Bearer {tenant.text}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    )
+    return head.encode() + content
+
+
+@contextmanager
+def sent(site: Site, tenant: Tenant, **asked: Any) -> Iterator[socket.socket]:
+    """Send a call and hand over its connection; leaving the block hangs up, and is noticed."""
+    url = httpx.URL(site.url)
+    with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
+        connection.sendall(request_bytes(site, tenant, **asked))
+        yield connection
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):
+            pass

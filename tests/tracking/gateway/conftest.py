@@ -47,9 +47,7 @@ def _site(models_listed: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def _impatient_site(
-    models_listed: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Site]:
+def _impatient_site(models_listed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     log = tmp_path_factory.mktemp("site") / "impatient.log"
     patience = {
         "COSTSITE_PROVIDER_TIMEOUT_S": str(PATIENCE_S),
