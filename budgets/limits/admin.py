@@ -41,7 +41,16 @@ class AllowanceInline(BudgetInline):
     """What a plan allows, to everyone on it."""
 
     form = AllowanceForm
-    fields = ("name", "limit_amount", "unit", "window", "each", "enforcement", "active")
+    fields = (
+        "name",
+        "limit_amount",
+        "unit",
+        "window",
+        "rolling_days",
+        "each",
+        "enforcement",
+        "active",
+    )
     verbose_name = "allowance"
     verbose_name_plural = "allowances"
 
@@ -50,7 +59,7 @@ class OrganizationBudgetInline(BudgetInline):
     """An organization's own budgets, beside what its plan allows."""
 
     form = BudgetForm
-    fields = ("name", "limit_amount", "unit", "window", "each", "whose", "active")
+    fields = ("name", "limit_amount", "unit", "window", "rolling_days", "each", "whose", "active")
     readonly_fields = ("whose",)
     verbose_name = "own budget"
     verbose_name_plural = "own budgets"
@@ -132,7 +141,7 @@ class BudgetAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no 
             "Limit",
             {
                 "fields": (
-                    ("limit_amount", "unit", "window"),
+                    ("limit_amount", "unit", "window", "rolling_days"),
                     ("enforcement", "thresholds"),
                     "active",
                 )

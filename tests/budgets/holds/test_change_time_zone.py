@@ -29,7 +29,7 @@ def test_gives_nobody_a_fresh_allowance() -> None:
     assert (of_berlin.spent, of_berlin.held) == (Decimal("0.75"), Decimal("0.25"))
     make.charge(key=key, request=under_way, usd="0.1")
     of_berlin.refresh_from_db()
-    assert (of_berlin.spent, of_berlin.held) == (Decimal("0.85"), 0)
+    assert (of_berlin.spent, of_berlin.held) == (Decimal("0.85"), Decimal(0))
     assert differences() == []
 
 
