@@ -19,7 +19,7 @@ from typing import Any
 from django.conf import settings
 
 from budgets.core.ids import uuid7
-from budgets.holds.refusals import ModelNotAllowed, refusal_of
+from budgets.holds.refusals import ModelNotAllowed, RequestExceedsBudget, refusal_of
 from budgets.holds.terms import BalanceTold, HoldRequest, Verdict
 from budgets.http.errors import InternalError, answer_of
 from budgets.tenancy.callers import Caller
@@ -138,7 +138,11 @@ async def hold(
     )
     verdict = await work.lane.hold(asked)
     if verdict.code != "admitted":
-        raise refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
+        refusal = refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
+        if isinstance(refusal, RequestExceedsBudget):
+            unspent = refusal.details["limit_usd"] - refusal.details["spent_usd"]
+            refusal.details["affordable_max_tokens"] = max(worst.output_cap_within(unspent), 0)
+        raise refusal
     assert verdict.amount_usd is not None
     call = Call(
         request_id=asked.request_id,
