@@ -25,6 +25,7 @@ from budgets.core.ids import uuid7
 from budgets.holds.refusals import (
     IdempotencyDone,
     ModelNotAllowed,
+    RequestExceedsBudget,
     is_only_in_flight,
     refusal_of,
 )
@@ -153,7 +154,11 @@ async def hold(
     )
     verdict = await _hold_in_time(work, asked, wait_s=caller.wait_for_room_ms / 1000)
     if verdict.code != "admitted":
-        raise refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
+        refusal = refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
+        if isinstance(refusal, RequestExceedsBudget):
+            unspent = refusal.details["limit_usd"] - refusal.details["spent_usd"]
+            refusal.details["affordable_max_tokens"] = max(worst.output_cap_within(unspent), 0)
+        raise refusal
     assert verdict.amount_usd is not None
     call = Call(
         request_id=asked.request_id,

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from budgets.core import clock
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD, usd_text
-from budgets.holds.refusals import IdempotencyDone, resets_at
+from budgets.holds.refusals import IdempotencyDone, ModelNotAllowed, resets_at
 from budgets.http.async_view import AsyncAPIView, error_response, json_response
 from budgets.http.errors import NotFound
 from tracking.gateway import answers, operations, stream
@@ -63,7 +63,10 @@ class Models(AsyncAPIView):
             return json_response(
                 answers.model_list(book=book, caller=caller, providers=providers, now=now)
             )
-        return json_response(answers.model_told(book.price_at(name=name, at=now)))
+        model = book.price_at(name=name, at=now)
+        if not caller.may_call(model.name):
+            raise ModelNotAllowed(model=model.name)
+        return json_response(answers.model_told(model))
 
 
 class Key(AsyncAPIView):
