@@ -46,7 +46,7 @@ class Site:
 
 
 @contextmanager
-def running_site(*, database: str, log: Path, **environment: str) -> Iterator[Site]:
+def serving(*, database: str, log: Path, **environment: str) -> Iterator[Site]:
     """Serve the site with a database, and with settings of its own, until the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -12,7 +12,7 @@ from budgets.core import clock
 from budgets.holds.operations import expire
 from tests import tenants
 from tests.fakes.upstream import Gate, Upstream
-from tests.serving import eventually, running_site
+from tests.serving import eventually, serving
 from tests.tracking.gateway.calls import call, opened
 
 TIMEOUT_S = 30
@@ -25,7 +25,7 @@ def test_charges_in_full_what_a_killed_process_was_doing(
     alice = tenants.tenant(limit="10")
     gate = upstream.script.gate = Gate()
     serve = partial(
-        running_site,
+        serving,
         database=models_listed,
         log=tmp_path / "web.log",
         COSTSITE_PROVIDER_TIMEOUT_S=str(TIMEOUT_S),
