@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from budgets.health.admin import TickAdmin
+from budgets.history.admin import ChangeAdmin
 from budgets.holds.admin import HoldAdmin, JournalEntryAdmin
 from budgets.limits.admin import BudgetAdmin
 from budgets.limits.admin_balances import BalanceAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "ApiKeyAdmin",
     "BalanceAdmin",
     "BudgetAdmin",
+    "ChangeAdmin",
     "HoldAdmin",
     "JournalEntryAdmin",
     "MembershipAdmin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from budgets.health.models import Tick
+from budgets.history.models import Change
 from budgets.holds.models import Hold, IdempotencyKey, JournalEntry, Seal, SealedUntil
 from budgets.limits.models import Balance, Budget, LimitRaise
 from budgets.plans.models import Plan
@@ -12,6 +13,7 @@ __all__ = [
     "ApiKey",
     "Balance",
     "Budget",
+    "Change",
     "Hold",
     "IdempotencyKey",
     "JournalEntry",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -14,6 +16,4 @@ class CostsiteConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks."""
-        from costsite import checks
-
-        assert checks.ALWAYS
+        import_module("costsite.checks")

@@ -115,7 +115,8 @@ class Environment:
 
     def current(self) -> bool:
         """Tell whether the environment is whole and of today's lock."""
-        return _text(self.stamp) == self._wanted() and self.python.exists()
+        is_whole = self.python.exists() and not self.unfinished.exists()
+        return is_whole and _text(self.stamp) == self._wanted()
 
     def make(self) -> None:
         """Make the environment or bring it up to date; one process at a time, the others wait."""
@@ -128,13 +129,7 @@ class Environment:
             began = time.monotonic()
             if self.unfinished.exists() or not self._usable():
                 self._create()
-            try:
-                self._install()
-            except SetUpError:
-                # What a damaged environment refuses, a new one may take. Only a second failure
-                # is one of the network or the lock.
-                self._create()
-                self._install()
+            self._install()
             self.stamp.write_text(self._wanted(), encoding="utf-8")
             self.unfinished.unlink()
             _say(f"ready after {time.monotonic() - began:.0f} s")
@@ -177,17 +172,21 @@ class Environment:
 
     def _install(self) -> None:
         self.unfinished.write_text(self.kind, encoding="utf-8")
-        self.stamp.unlink(missing_ok=True)
         pip = self._pip()
         _say(f"installing {self.lock.name}")
         if self._install_with_uv(pip) == 0:
             return
         _say("uv could not; pip does it, more slowly")
-        if _run([*pip, "install", "--require-hashes", "-r", str(self.lock)]):
-            raise SetUpError(
-                f"the packages of {self.lock.name} could not be installed. Is the package index "
-                "reachable? pip's and uv's own settings are honoured."
-            )
+        if _run([*pip, "install", "--require-hashes", "-r", str(self.lock)]) == 0:
+            return
+        if self.stamp.exists():
+            # Both fetch everything before they change anything: what was whole still is.
+            self.unfinished.unlink()
+        raise SetUpError(
+            f"the packages of {self.lock.name} could not be installed. Is the package index "
+            f"reachable? pip's and uv's own settings are honoured. If {self._shown()} is damaged, "
+            "remove it."
+        )
 
     def _install_with_uv(self, pip: list[str]) -> int:
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as pinned:

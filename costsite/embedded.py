@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 USER = "costsite"
 DATABASE = "costsite"
 
-START_S = 60.0
+# A server that recovers from a crash may take its time; one that ends at once gets a few more tries.
+RECOVERY_S = 600.0
+RETRY_S = 15.0
 STOP_S = 30.0
 LOG_BYTES_MAX = 10_000_000
 
@@ -86,11 +89,15 @@ class Postgres:
         """The server's log."""
         return self.data / "logs" / "postgres.log"
 
+    def __post_init__(self) -> None:
+        """Know the folder by one name only: the server is recognized by it."""
+        self.data = self.data.resolve()
+
     def start(self, *, die_with_parent: bool = False) -> None:
         """Take a lease, then adopt the running server or start one; return when it answers.
 
-        Raises EmbeddedError, with the end of the log, when it does not come up within a minute, and
-        PlacementError when this machine has no place for it.
+        Raises EmbeddedError, with the end of the log, when it does not come up, and PlacementError
+        when this machine has no place for it.
         """
         self._take_lease()
         with exclusive(self.data / "postgres.start"):
@@ -186,17 +193,22 @@ class Postgres:
             raise EmbeddedError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
         placed.cluster.rmdir()
         half.rename(placed.cluster)
+        _keep_name(placed.home)
 
     def _bring_up(self, placed: placement.Placement, *, die_with_parent: bool) -> None:
-        deadline = time.monotonic() + START_S
-        while time.monotonic() < deadline:
-            if not self.running():
-                # A killed postmaster's children may hold its shared memory for some moments more;
-                # then the new one gives up at once, and the next round tries again.
+        retry_until = time.monotonic() + RETRY_S
+        while True:
+            # Somebody who listens there is a server, although we may not see its process: it can
+            # run in another container that shares the data folder.
+            if not self.running() and not _listens(placed.sockets):
                 _disarm_pid_file(placed.cluster)
                 self._launch(placed, die_with_parent=die_with_parent)
-            if self._answers(deadline):
+            if self._answers():
                 return
+            # A killed postmaster's children may hold its shared memory for some moments more; until
+            # then a new one gives up at once.
+            if time.monotonic() > retry_until:
+                break
         raise EmbeddedError(f"PostgreSQL did not start. {self.log} ends with:\n{_tail(self.log)}")
 
     def _launch(self, placed: placement.Placement, *, die_with_parent: bool) -> None:
@@ -217,10 +229,11 @@ class Postgres:
                 last_signal=signal.SIGINT if die_with_parent else None,
             )
 
-    def _answers(self, deadline: float) -> bool:
+    def _answers(self) -> bool:
         """Wait until the server answers and has our database; False when its process ends first."""
         import psycopg
 
+        deadline = time.monotonic() + RECOVERY_S
         address = psycopg.conninfo.make_conninfo(**self.address | {"dbname": "postgres"})
         while time.monotonic() < deadline:
             if self._child is not None and self._child.poll() is not None:
@@ -283,6 +296,15 @@ def _serves(pid: int, cluster: Path) -> bool:
     return alive(pid) and f"-D {cluster} " in f"{command_of(pid)} "
 
 
+def _listens(sockets: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(sockets / ".s.PGSQL.5432"))
+        except OSError:
+            return False
+    return True
+
+
 def _disarm_pid_file(cluster: Path) -> None:
     """Make a left-over pid file harmless; call under the start lock, when no server runs.
 
@@ -303,6 +325,15 @@ def _make_database(session: Connection[Any]) -> None:
     found = session.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE])
     if found.rowcount == 0:
         session.execute(f"CREATE DATABASE {DATABASE}")
+
+
+def _keep_name(folder: Path) -> None:
+    """Have the names in a folder on disk, not only in memory."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _environment() -> dict[str, str]:

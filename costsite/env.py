@@ -104,7 +104,7 @@ def choice(name: str, default: str, *, among: tuple[str, ...]) -> str:
 def path(name: str, default: Path) -> Path:
     """Read a path; a relative one counts from the current folder, ``~`` is the home folder."""
     value = text(name)
-    return Path(value).expanduser().absolute() if value else default
+    return (Path(value).expanduser() if value else default).resolve()
 
 
 def web_address(name: str, default: str) -> str:

@@ -16,15 +16,20 @@ NAMES = ("SECRET_KEY", "COSTSITE_KEY_PEPPER", "COSTSITE_CREDENTIAL_KEYS")
 def read_or_make(path: Path) -> dict[str, str]:
     """Read the secrets, or make them on the first start; two first starts agree on one set.
 
-    Raises ImproperlyConfigured when the file cannot be read, is not whole, or others could read it.
+    Raises ImproperlyConfigured when the file cannot be made or read, is not whole, or others could
+    read it.
     """
-    if not path.exists():
-        _make(path)
     try:
+        if not path.exists():
+            _make(path)
         found = json.loads(path.read_text(encoding="utf-8"))
     except PermissionError as error:
         raise ImproperlyConfigured(
-            f"{path} belongs to another user. Start as that user, or give COSTSITE_DATA a new folder."
+            f"{path} is not this user's. Start as its owner, or give COSTSITE_DATA another folder."
+        ) from error
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{path} cannot be made: {error.strerror}. Set COSTSITE_DATA."
         ) from error
     except ValueError as error:
         raise ImproperlyConfigured(

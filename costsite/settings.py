@@ -65,8 +65,8 @@ CSRF_TRUSTED_ORIGINS = env.listing("CSRF_TRUSTED_ORIGINS", (f"{_base.scheme}://{
 
 INSTALLED_APPS = [
     "costsite",
-    "tracking",
     "budgets",
+    "tracking",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -75,6 +75,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
     "django_filters",
+    "pgtrigger",
+    "pghistory",
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
@@ -88,6 +90,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    # Writes into the history of configuration who changed it, and on which page.
+    "pghistory.middleware.HistoryMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "costsite.urls"
@@ -155,6 +159,8 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Several changes in one transaction keep their order in the history.
+PGHISTORY_CREATED_AT_FUNCTION = "clock_timestamp()"
 
 # People and how they sign in.
 

@@ -1,4 +1,7 @@
-"""The pages and the management API as a WSGI application; the gateway needs the ASGI one."""
+"""Pages and management API as a WSGI application, for Django's own tools.
+
+The product is served by ``costsite.asgi``: only there are the gateway, its edge and the static files.
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def _start_server() -> Postgres:
 if not WORKER:
     _server = _start_server()
     for name in [
-        name for name in os.environ if name.startswith(("COSTSITE_", "CELERY_", "EMAIL_"))
+        name
+        for name in os.environ
+        if name.startswith(("COSTSITE_", "CELERY_", "EMAIL_")) and name != "COSTSITE_CHROMIUM"
     ]:
         del os.environ[name]
     os.environ |= {

@@ -46,7 +46,7 @@ class Site:
 
 
 @contextmanager
-def running_site(*, database: str, log: Path, **environment: str) -> Iterator[Site]:
+def serving(*, database: str, log: Path, **environment: str) -> Iterator[Site]:
     """Serve the site with a database, and with settings of its own, until the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -70,7 +70,7 @@ def running_site(*, database: str, log: Path, **environment: str) -> Iterator[Si
         )
     site = Site(f"http://127.0.0.1:{port}", process, log)
     try:
-        eventually(lambda: _is_ready(site), within_s=READY_S, every_s=0.5)
+        _await_ready(site)
         yield site
     finally:
         process.terminate()
@@ -90,13 +90,20 @@ def eventually(fact: Callable[[], Any], *, within_s: float = 15.0, every_s: floa
     return found
 
 
-def _is_ready(site: Site) -> bool:
-    if site.process.poll() is not None:
-        raise AssertionError(f"the site did not start: {site.log.read_text()[-4000:]}")
-    try:
-        return httpx.get(f"{site.url}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
+def _await_ready(site: Site) -> None:
+    until = time.monotonic() + READY_S
+    told = ""
+    while time.monotonic() < until and site.process.poll() is None:
+        try:
+            answer = httpx.get(f"{site.url}/readyz", timeout=30)
+        except httpx.TransportError:
+            pass
+        else:
+            if answer.status_code == 200:
+                return
+            told = answer.text
+        time.sleep(0.5)
+    raise AssertionError(f"the site is not ready: {told} {site.log.read_text()[-4000:]}")
 
 
 def _address(database: str) -> str:

@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from budgets.http.errors import (
     InternalError,
     MethodNotAllowed,
+    UnsupportedEncoding,
     answer_of,
     as_domain_error,
     error_body,
@@ -41,6 +42,8 @@ class AsyncAPIView(APIView):
         try:
             if request.method not in self.allowed_methods or handler is None:
                 raise MethodNotAllowed(allow=", ".join(self.allowed_methods))
+            if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+                raise UnsupportedEncoding
             response: HttpResponseBase = await handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # The edge: nothing may leave as HTML.
             return error_response(error)

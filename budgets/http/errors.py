@@ -152,6 +152,12 @@ class MethodNotAllowed(DomainError):
     code = "method_not_allowed"
 
 
+class UnsupportedEncoding(DomainError):
+    """A compressed body is not taken: its size would only be known once it is unpacked."""
+
+    code = "unsupported_encoding"
+
+
 class InternalError(DomainError):
     """Something went wrong on our side. Nothing more was done; the request id finds it in the log."""
 

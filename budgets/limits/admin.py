@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
 
+from budgets.history.admin import HistoryAdmin
 from budgets.holds.operations import put_budget
 from budgets.http.admin import KeptAdmin
 from budgets.http.cells import list_link, page_link
@@ -98,7 +99,7 @@ class BudgetList(ChangeList):
 
 
 @admin.register(Budget)
-class BudgetAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class BudgetAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Every limit, of plans and of organizations."""
 
     form = BudgetForm

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
+from budgets.history.tables import tracked
 from budgets.plans.models import Plan
 from budgets.tenancy.models import Organization, OrganizationOwned, User
 
@@ -16,6 +17,7 @@ def default_thresholds() -> list[int]:
     return [50, 80, 100]
 
 
+@tracked()
 class Budget(models.Model):
     """A limit: for whom, on what, in which unit, per window.
 
@@ -230,6 +232,7 @@ class Balance(models.Model):
         return f"{self.budget} {self.subject} from {self.window_start:%Y-%m-%d %H:%M}"
 
 
+@tracked()
 class LimitRaise(models.Model):
     """A limit raised for a while; it ends by itself.
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
+from budgets.history.admin import HistoryAdmin
 from budgets.http.admin import KeptAdmin, save_changed
 from budgets.http.cells import list_link
 from budgets.limits.admin import AllowanceInline, put_budgets
@@ -21,7 +22,7 @@ from budgets.tenancy.models import Membership, Organization
 
 
 @admin.register(Plan)
-class PlanAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class PlanAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Tiers: their rules, and their allowances as rows below."""
 
     form = PlanForm
@@ -47,6 +48,7 @@ class PlanAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no ge
                     "allowed_models",
                     ("default_output_tokens", "max_output_tokens"),
                     "fits_output",
+                    "wait_for_room_ms",
                     "features",
                 ),
                 "description": "A change of the allowances below takes effect at the next call "

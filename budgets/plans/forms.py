@@ -20,6 +20,7 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it
             "default_output_tokens",
             "max_output_tokens",
             "fits_output",
+            "wait_for_room_ms",
             "features",
         )
         widgets = {

@@ -6,7 +6,10 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from budgets.history.tables import tracked
 
+
+@tracked()
 class Plan(models.Model):
     """A tier: which models, how much output, which features. Its allowances are budgets."""
 

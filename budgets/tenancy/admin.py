@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 from budgets.core.clock import now
+from budgets.history.admin import HistoryAdmin
 from budgets.holds.operations import change_member_plan, change_plan, change_time_zone
 from budgets.http.admin import KeptAdmin, confirmation, save_changed
 from budgets.http.cells import instant, list_link, share, table, usd
@@ -61,7 +62,7 @@ class MembershipInline(admin.TabularInline):  # type: ignore[type-arg]  # no gen
 
 
 @admin.register(Organization)
-class OrganizationAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class OrganizationAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Tenants: plan, state, members, own budgets, and where they stand."""
 
     list_display = (
@@ -82,7 +83,18 @@ class OrganizationAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg] 
     actions = ["suspend", "resume"]
     readonly_fields = ("belongings", "balances", "created")
     fieldsets = (
-        (None, {"fields": (("name", "slug"), ("plan", "status"), "time_zone", "created")}),
+        (
+            None,
+            {
+                "fields": (
+                    ("name", "slug"),
+                    ("plan", "status"),
+                    "time_zone",
+                    "stores_answers",
+                    "created",
+                )
+            },
+        ),
         ("Now", {"fields": ("belongings", "balances")}),
     )
     add_fieldsets = ((None, {"fields": (("name", "slug"), "owner", "plan", "time_zone")}),)
@@ -243,7 +255,7 @@ class OrganizationAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg] 
 
 
 @admin.register(Membership)
-class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class MembershipAdmin(HistoryAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Who belongs where, with which role and which plan of their own."""
 
     form = MembershipForm
@@ -275,7 +287,7 @@ class MembershipAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic
 
 
 @admin.register(Project)
-class ProjectAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class ProjectAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Pieces of work whose spend is told apart."""
 
     list_display = ("name", "organization", "slug", "keys", "archived", "created")

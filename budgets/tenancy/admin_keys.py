@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.html import format_html
 
 from budgets.core.clock import now
+from budgets.history.admin import HistoryAdmin
 from budgets.http.admin import KeptAdmin, confirmation, save_changed
 from budgets.http.cells import day, instant
 from budgets.tenancy.forms import KeyForm, NewKeyForm
@@ -65,7 +66,7 @@ class ExpiryFilter(admin.SimpleListFilter):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """What applications call with: for whom, in which project, until when."""
 
     list_display = (

@@ -106,6 +106,10 @@ class Callers:
             raise InvalidApiKey
         proof, caller = await self._known(key.lookup_id)
         is_proved = proof.holds(secret=key.secret, pepper=self._pepper, now=now)
+        if not is_proved and self._kept.pop(key.lookup_id, None):
+            # The key may have been made or rotated since it was looked up.
+            proof, caller = await self._known(key.lookup_id)
+            is_proved = proof.holds(secret=key.secret, pepper=self._pepper, now=now)
         if not is_proved or caller is None or not caller.is_active:
             raise InvalidApiKey
         if caller.expires_at is not None and caller.expires_at <= now:

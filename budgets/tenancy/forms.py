@@ -32,7 +32,7 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic
 
     class Meta:
         model = Organization
-        fields = ("name", "slug", "time_zone", "plan", "status")
+        fields = ("name", "slug", "time_zone", "plan", "status", "stores_answers")
 
 
 class NewOrganizationForm(OrganizationForm):

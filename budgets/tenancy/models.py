@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 
+from budgets.history.tables import tracked
 from budgets.plans.models import Plan
 
 
@@ -26,6 +27,10 @@ class UserManager(BaseUserManager["User"]):
     """Makes users who sign in with their e-mail address."""
 
     use_in_migrations = True
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Find who signs in with this address, in whichever case it is typed."""
+        return self.get(email__iexact=username)
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """Make a user with a usable password, or with none."""
@@ -70,6 +75,7 @@ class User(AbstractUser):
         return self.get_full_name()
 
 
+@tracked()
 class Organization(models.Model):
     """A tenant: whose money is spent, in whose time zone its windows begin."""
 
@@ -116,6 +122,7 @@ class OrganizationOwned(models.QuerySet[M]):
         return self.filter(organization=organization)
 
 
+@tracked()
 class Membership(models.Model):
     """A person's place in an organization; may carry a plan of its own."""
 
@@ -154,6 +161,7 @@ class Membership(models.Model):
         return f"{self.user} in {self.organization}"
 
 
+@tracked()
 class Project(models.Model):
     """A piece of work whose spend is told apart."""
 
@@ -178,6 +186,7 @@ class Project(models.Model):
         return f"{self.organization}: {self.name}"
 
 
+@tracked(but=("secret_digest", "previous_digest", "last_used_at"))
 class ApiKey(models.Model):
     """What an application calls with: it spends for one user, in one project."""
 

@@ -140,6 +140,19 @@ def test_heals_an_environment_that_was_killed_half_made(project: Project) -> Non
     assert project.has("tool")
 
 
+def test_keeps_a_whole_environment_when_an_update_cannot_be_fetched(project: Project) -> None:
+    project.run("up")
+    old_lock = (project.root / "requirements.txt").read_text()
+    (project.root / "requirements.txt").write_text("tiny==9 --hash=sha256:" + "0" * 64 + "\n")
+
+    running = project.start("up")
+    running.communicate(timeout=120)
+    assert running.returncode == 1
+
+    (project.root / "requirements.txt").write_text(old_lock)
+    assert project.run("up") == (f"1.0 {project.venv} up\n", "")
+
+
 def test_refuses_a_package_that_is_not_what_the_lock_says(project: Project) -> None:
     (project.root / "requirements.txt").write_text("tiny==1.0 --hash=sha256:" + "0" * 64 + "\n")
 

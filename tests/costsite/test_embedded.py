@@ -181,6 +181,34 @@ def test_does_not_take_another_process_with_the_old_number_for_the_server(data: 
     stranger.wait()
 
 
+def test_knows_its_server_by_another_name_of_the_folder(data: Path, tmp_path: Path) -> None:
+    postgres = server(data)
+    postgres.start()
+    (tmp_path / "link").symlink_to(data)
+
+    same = server(tmp_path / "link")
+    same.start()
+
+    assert same.pid() == postgres.pid() is not None
+
+
+def test_adopts_a_server_whose_process_it_cannot_see(data: Path) -> None:
+    postgres = server(data)
+    postgres.start()
+    # As in a container of its own: the noted pid means another process, or none, to us.
+    note = data / "postgres" / "cluster" / "postmaster.pid"
+    written = note.read_text()
+    note.write_text(f"1\n{written.partition(chr(10))[2]}")
+
+    unseen = server(data)
+    unseen.start()
+
+    assert not unseen.running()
+    assert note.read_text().startswith("1\n")
+    assert ask(unseen, "SELECT 1") == 1
+    note.write_text(written)
+
+
 def test_starts_over_a_half_written_pid_file(data: Path) -> None:
     postgres = server(data)
     postgres.start()
@@ -221,7 +249,7 @@ def test_stops_while_clients_are_connected(data: Path) -> None:
 
 def test_shows_the_log_when_it_cannot_start(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     postgres = server(data, options={"no_such_option": "1"})
-    monkeypatch.setattr(embedded, "START_S", 0.5)
+    monkeypatch.setattr(embedded, "RETRY_S", 0.0)
 
     with pytest.raises(EmbeddedError, match="no_such_option"):
         postgres.start()

@@ -50,3 +50,10 @@ def test_refuses_a_file_that_others_can_read(tmp_path: Path) -> None:
 
     with pytest.raises(ImproperlyConfigured, match="chmod 600"):
         secret_file.read_or_make(file)
+
+
+def test_says_so_when_there_is_no_place_for_it(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file, no folder")
+
+    with pytest.raises(ImproperlyConfigured, match=r"cannot be made: .*Set COSTSITE_DATA"):
+        secret_file.read_or_make(tmp_path / "data" / "secrets.json")

@@ -65,7 +65,7 @@ def counting_provider(*, seed: int) -> Iterator[CountingProvider]:
     async def serve(stopping: asyncio.Event) -> None:
         app = web.Application()
         app.router.add_post("/v1/chat/completions", provider.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.5)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         provider.port = runner.addresses[0][1]

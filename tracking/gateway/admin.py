@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_post_parameters
 
+from budgets.history.admin import HistoryAdmin
 from budgets.tenancy.search import OrganizationFilter
 from tracking.gateway.connections import connect_provider, set_provider_active, set_provider_key
 from tracking.gateway.forms import ProviderForm
@@ -33,7 +34,7 @@ class SiteFilter(OrganizationFilter):
 
 
 @admin.register(Provider)
-class ProviderAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
+class ProviderAdmin(HistoryAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  # no generic when it runs
     """Where calls are sent, and whether there is a key to send them with."""
 
     form = ProviderForm

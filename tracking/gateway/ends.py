@@ -98,12 +98,14 @@ def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
         return None
     prompt = reported.get("prompt_tokens_details") or {}
     output = reported.get("completion_tokens_details") or {}
-    writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens")
+    writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens") or 0
+    hour_long = _hour_long_writes(prompt)
     counts: dict[str, Any] = {
         "input_tokens": reported.get("prompt_tokens") or 0,
         "output_tokens": reported.get("completion_tokens") or 0,
         "cached_input_tokens": prompt.get("cached_tokens") or 0,
-        "cache_write_tokens": writes or 0,
+        "cache_write_tokens": writes - hour_long if type(writes) is int else writes,
+        "cache_write_1h_tokens": hour_long,
         "reasoning_tokens": output.get("reasoning_tokens") or 0,
         "audio_input_tokens": prompt.get("audio_tokens") or 0,
         "audio_output_tokens": output.get("audio_tokens") or 0,
@@ -113,6 +115,13 @@ def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
     except UsageContradiction:
         usage = Usage.reconciled(counts)
     return usage if usage.input_tokens or usage.output_tokens else None
+
+
+def _hour_long_writes(prompt: Mapping[str, Any]) -> int:
+    """Read how much of what was written to a cache is kept for an hour, at a dearer rate."""
+    details = prompt.get("cache_creation_token_details") or {}
+    count = details.get("ephemeral_1h_input_tokens")
+    return count if type(count) is int else 0
 
 
 def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:

@@ -18,6 +18,7 @@ from budgets.core.errors import DomainError
 from tracking.gateway.schemas import ChatCompletionRequest, Message
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds, WorstRates, upper_bound, worst_rates
+from tracking.pricing.rates import SEARCH_DIMENSIONS
 
 # Formats wrap each message and each request in a few tokens of their own.
 _TOKENS_PER_MESSAGE = 16
@@ -25,9 +26,11 @@ _TOKENS_PER_REQUEST = 64
 # Providers explain the use of tools to the model in words of their own, in up to 350 tokens.
 _TOKENS_FOR_TOOL_USE = 512
 _TOKENS_PER_TOOL = 32
+# Names of models that search without being asked to.
+_SEARCHING = ("search-preview", "sonar", "deep-research")
 # Below this an answer is of no use, so the output cap is not lowered further to fit a budget.
 USABLE_OUTPUT_TOKENS = 64
-# Text goes in and text comes out: these cannot be incurred.
+# Text goes in, and text comes out or, from some models, images: the rest cannot be incurred.
 _NOT_TEXT = frozenset(
     {
         "audio_input",
@@ -35,7 +38,6 @@ _NOT_TEXT = frozenset(
         "image_input",
         "video_input",
         "audio_output",
-        "image_output",
         "video_output",
     }
 )
@@ -115,6 +117,12 @@ def estimate(
         choices=request.choices,
         worst=worst_rates(bounds=bounds(cap), rates=model.rates),
     )
+
+
+def searches_by_itself(model: PricedModel) -> bool:
+    """Tell whether a model searches the web whenever it likes, and charges for each search."""
+    prices_searches = any(name in model.rates.per_unit for name in SEARCH_DIMENSIONS)
+    return prices_searches and any(mark in model.name for mark in _SEARCHING)
 
 
 def _input_bound(request: ChatCompletionRequest) -> int:

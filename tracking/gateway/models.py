@@ -5,9 +5,11 @@ from __future__ import annotations
 from django.core.validators import RegexValidator
 from django.db import models
 
+from budgets.history.tables import tracked
 from budgets.tenancy.models import Organization, OrganizationOwned
 
 
+@tracked(but=("sealed_key",))
 class Provider(models.Model):
     """A provider that models are called at: its address and the key it is called with.
 

@@ -36,7 +36,7 @@ from budgets.tenancy.callers import Caller
 from tracking.gateway import answers, providers, repeats
 from tracking.gateway.attribution import attribution_of
 from tracking.gateway.ends import Call, End, Settled, settled, usage_of
-from tracking.gateway.estimate import estimate
+from tracking.gateway.estimate import estimate, searches_by_itself
 from tracking.gateway.failures import ProviderFailure
 from tracking.gateway.providers import ProviderCall, Route
 from tracking.gateway.runtime import Runtime
@@ -111,6 +111,12 @@ async def find(work: Runtime, *, authorization: str | None, body: bytes, now: da
     model = (await work.book(now=now)).price_at(name=request.model, at=now)
     if not caller.may_call(model.name):
         raise ModelNotAllowed(model=model.name)
+    if searches_by_itself(model):
+        raise UnsupportedParameter(
+            f"{model.name} searches the web on its own, for a fee that cannot be bounded before"
+            " the call. Use a model that answers from the prompt.",
+            param="model",
+        )
     if model.mode != "chat":
         raise UnsupportedParameter(
             f"{model.name} is for {model.mode}, not for chat completions.", param="model"

@@ -8,6 +8,7 @@ for a day, up to a size), and otherwise the charge is told.
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ from budgets.core.reader import Reader
 from budgets.core.sql import read_sql
 from budgets.holds.terms import IdempotentName
 from tracking.gateway.schemas import InvalidRequest
-from tracking.gateway.sealing import seal, unseal
+from tracking.gateway.sealing import CredentialUnreadable, seal, unseal
+
+logger = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 MOST_BYTES = 256_000
@@ -78,7 +81,7 @@ async def store(
 async def stored(
     reader: Reader, *, organization_id: int, request_id: UUID, secrets: Sequence[str], now: datetime
 ) -> StoredAnswer | None:
-    """Find the answer that a request was given, if it was kept and still is."""
+    """Find the answer that a request was given, if it was kept and can still be read."""
     rows = await reader.rows(
         read_sql("tracking.gateway", "stored_answer"),
         {"organization": organization_id, "request_id": request_id, "now": now},
@@ -87,7 +90,12 @@ async def stored(
         return None
     content_type, sealed = rows[0]
     owner = _owner(organization_id, request_id)
-    body = unseal(sealed=bytes(sealed), owner=owner, secrets=secrets)
+    try:
+        body = unseal(sealed=bytes(sealed), owner=owner, secrets=secrets)
+    except CredentialUnreadable:
+        # The site's keys were changed since, or the row was tampered with: as good as not kept.
+        logger.warning("the kept answer of call %s cannot be read", request_id)
+        return None
     return StoredAnswer(body.encode(), content_type)
 
 

@@ -6,6 +6,7 @@ An allow-list on purpose: the library behind the providers takes hundreds of con
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
@@ -23,6 +24,7 @@ from budgets.core.errors import DomainError
 MOST_MESSAGES = 2048
 MOST_TOOLS = 128
 MOST_CHOICES = 16
+MOST_DEPTH = 100
 
 
 class InvalidJson(DomainError):
@@ -67,11 +69,26 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def _not_too_deep(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse what writers of JSON would, at one depth or another, give up on."""
+    level: list[Any] = [value]
+    for _ in range(MOST_DEPTH):
+        level = [inner for outer in level for inner in _within(outer)]
+        if not level:
+            return value
+    raise ValueError(f"must not be nested deeper than {MOST_DEPTH} levels")
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 # Names are stored and copied into headers, so they are plain.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@+-]{1,160}$")]
-Label = Annotated[
-    str, StringConstraints(min_length=1, max_length=120), AfterValidator(_without_nul)
-]
+Schema = Annotated[dict[str, Any], AfterValidator(_not_too_deep)]
+StoredName = Annotated[str, StringConstraints(max_length=64), AfterValidator(_without_nul)]
 StoredText = Annotated[str, StringConstraints(max_length=512), AfterValidator(_without_nul)]
 
 
@@ -95,7 +112,7 @@ class Function(_Body):
 
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     description: str | None = None
-    parameters: dict[str, Any] | None = None
+    parameters: Schema | None = None
     strict: bool | None = None
 
 
@@ -150,7 +167,7 @@ class JsonSchema(_Body):
 
     name: str
     description: str | None = None
-    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
+    schema_: Schema | None = Field(default=None, alias="schema")
     strict: bool | None = None
 
 
@@ -195,9 +212,7 @@ class ChatCompletionRequest(_Body):
     verbosity: Literal["low", "medium", "high"] | None = None
     user: StoredText | None = None
     safety_identifier: StoredText | None = None
-    metadata: dict[Annotated[str, StringConstraints(max_length=64)], StoredText] | None = Field(
-        default=None, max_length=16
-    )
+    metadata: dict[StoredName, StoredText] | None = Field(default=None, max_length=16)
 
     # Read here and not passed on: the gateway decides them, or keeps them for itself.
     OWN: ClassVar[frozenset[str]] = frozenset(

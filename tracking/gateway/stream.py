@@ -48,6 +48,7 @@ class Relay:
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
         self._reported: dict[str, Any] | None = None
         self._finish_reason = ""
+        self._is_whole = True
         self._frame: dict[str, Any] = {}
         self._told: list[bytes] = []
 
@@ -111,6 +112,7 @@ class Relay:
                 cancelled = True
                 await asyncio.wait({reading}, timeout=settings.COSTSITE_DRAIN_S)
                 if not reading.done():
+                    self._is_whole = False
                     reading.cancel()
                     await asyncio.wait({reading})
                     return await self._end(was_cancelled=True)
@@ -190,12 +192,13 @@ class Relay:
         elif options and options.include_usage and charged is not None:
             usage = {**(self._reported or {}), "cost": usd_text(charged.cost_usd)}
             await self._offer(_sse({**self._frame, "choices": [], "usage": usage}))
-        await self._offer(_DONE)
-        if failure is None:
-            told = b"".join(self._told)
+        if failure is None and self._is_whole:
+            # Kept before the client is told that it is over, and so may ask again.
+            told = b"".join([*self._told, _DONE])
             await operations.keep(
                 self._work, admitted=self._admitted, body=told, content_type="text/event-stream"
             )
+        await self._offer(_DONE)
         await self._offer(None)
 
     def _event(self, chunk: dict[str, Any]) -> bytes:

@@ -181,7 +181,14 @@ begin
       on conflict (api_key_id, name) do update
         set fingerprint = excluded.fingerprint, request_id = excluded.request_id,
           claimed_at = excluded.claimed_at
-        where budgets_idempotencykey.claimed_at <= v_now - interval '24 hours';
+        where budgets_idempotencykey.claimed_at <= v_now - interval '24 hours'
+          -- A call for which nothing was billed has given its name back.
+          or exists (
+            select from budgets_journalentry j
+            where j.request_id = budgets_idempotencykey.request_id and j.seq = 0
+              and j.kind = 'release' and j.organization_id = (
+                select a.organization_id from budgets_apikey a
+                where a.id = budgets_idempotencykey.api_key_id));
     end if;
 
     with who as materialized (

@@ -26,11 +26,8 @@ from tests.serving import eventually
 from tests.tenants import Tenant
 
 ONE = Decimal("0.01")
-OF_THE_LANE: LiteralString = (
-    "from pg_stat_activity where application_name = 'costsite-lane'"
-    " and datname = current_database()"
-)
-TERMINATE: LiteralString = f"select pg_terminate_backend(pid) {OF_THE_LANE}"
+IS_WAITING = "select 1 from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
+TERMINATE = "select pg_terminate_backend(pid) from pg_stat_activity where pid = %s"
 BOOKING = read_sql("tracking.ledger", "book")
 
 _numbers = itertools.count(1)
@@ -121,7 +118,9 @@ def test_repeats_the_same_ids_when_its_connection_is_lost_under_load(alice: Tena
                 load = asyncio.create_task(whole_calls(lane, alice, 40))
                 was_killed = False
                 while not was_killed and not load.done():
-                    cursor = await other.execute(f"{TERMINATE} and state = 'active'")
+                    cursor = await other.execute(
+                        f"{TERMINATE} and state = 'active'", [backend_of(lane)]
+                    )
                     was_killed = bool(await cursor.fetchall())
                 killed += was_killed
                 told += await load
@@ -152,8 +151,9 @@ def test_an_operation_alone_survives_the_end_of_its_connection(alice: Tenant) ->
                     "select pg_advisory_xact_lock(70701, %s)", [alice.organization.pk]
                 )
                 settling = asyncio.create_task(lane.settle(charge_of(asked)))
-                await asyncio.to_thread(eventually, is_waiting)
-                await asyncio.to_thread(ask, TERMINATE)
+                backend = backend_of(lane)
+                await asyncio.to_thread(eventually, lambda: ask(IS_WAITING, backend))
+                await asyncio.to_thread(ask, TERMINATE, backend)
                 await other.rollback()
             return await settling
 
@@ -359,12 +359,12 @@ def test_finishes_what_waits_before_it_stops(alice: Tenant) -> None:
             await lane.hold(asked)
             settling = asyncio.create_task(lane.settle(charge_of(asked)))
             await asyncio.sleep(0)
+        assert not lane.is_connected
         with pytest.raises(LedgerUnavailable):
             await lane.hold(hold_of(alice))
         return await settling
 
     assert asyncio.run(scenario()).code == "settled"
-    eventually(lambda: not ask(f"select 1 {OF_THE_LANE}"))
 
 
 def record_of(hold: HoldRequest, **fields: Any) -> dict[str, Any]:
@@ -403,13 +403,15 @@ def record_of(hold: HoldRequest, **fields: Any) -> dict[str, Any]:
     } | fields
 
 
-def is_waiting() -> bool:
-    return bool(ask(f"select 1 {OF_THE_LANE} and wait_event_type = 'Lock'"))
+def backend_of(lane: Lane) -> int:
+    """Give the number of the server process that the lane is connected to; 0 for none."""
+    opened = lane._connection
+    return opened.info.backend_pid if opened is not None and not opened.closed else 0
 
 
-def ask(statement: LiteralString) -> list[Any]:
+def ask(statement: LiteralString, backend: int) -> list[Any]:
     with psycopg.connect(address(), autocommit=True) as other:
-        return other.execute(statement).fetchall()
+        return other.execute(statement, [backend]).fetchall()
 
 
 def address() -> str:

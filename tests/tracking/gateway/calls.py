@@ -96,11 +96,18 @@ def request_bytes(site: Site, tenant: Tenant, **asked: Any) -> bytes:
 
 
 @contextmanager
-def sent(site: Site, tenant: Tenant, **asked: Any) -> Iterator[socket.socket]:
-    """Send a call and hand over its connection; leaving the block hangs up, and is noticed."""
+def opened(site: Site, tenant: Tenant, **asked: Any) -> Iterator[socket.socket]:
+    """Send a call and hand over its connection."""
     url = httpx.URL(site.url)
     with socket.create_connection((url.host, url.port or 80), timeout=30) as connection:
         connection.sendall(request_bytes(site, tenant, **asked))
+        yield connection
+
+
+@contextmanager
+def sent(site: Site, tenant: Tenant, **asked: Any) -> Iterator[socket.socket]:
+    """Send a call and hand over its connection; leaving the block hangs up, and is noticed."""
+    with opened(site, tenant, **asked) as connection:
         yield connection
         connection.shutdown(socket.SHUT_WR)
         while connection.recv(65536):

@@ -10,7 +10,7 @@ import pytest
 from tests import tenants
 from tests.databases import on_database
 from tests.fakes.upstream import Script, Upstream, running_upstream
-from tests.serving import Site, running_site
+from tests.serving import Site, serving
 
 # How long the impatient site waits for a provider, and reads on when a client has left.
 PATIENCE_S = 2
@@ -40,30 +40,32 @@ def models_listed(committed_database: str, django_db_blocker: Any, running: Upst
 
 
 @pytest.fixture(scope="session")
-def _site(models_listed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running_site(models_listed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     log = tmp_path_factory.mktemp("site") / "web.log"
-    with running_site(database=models_listed, log=log) as site:
+    with serving(database=models_listed, log=log) as site:
         yield site
 
 
 @pytest.fixture(scope="session")
-def _impatient_site(models_listed: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def running_impatient_site(
+    models_listed: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
     log = tmp_path_factory.mktemp("site") / "impatient.log"
     patience = {
         "COSTSITE_PROVIDER_TIMEOUT_S": str(PATIENCE_S),
         "COSTSITE_DRAIN_S": str(DRAIN_S),
     }
-    with running_site(database=models_listed, log=log, **patience) as site:
+    with serving(database=models_listed, log=log, **patience) as site:
         yield site
 
 
 @pytest.fixture
-def site(_site: Site, committed_db: None) -> Site:
+def site(running_site: Site, committed_db: None) -> Site:
     """The site, and its database."""
-    return _site
+    return running_site
 
 
 @pytest.fixture
-def impatient_site(_impatient_site: Site, committed_db: None) -> Site:
+def impatient_site(running_impatient_site: Site, committed_db: None) -> Site:
     """A site that gives providers PATIENCE_S seconds, and its database."""
-    return _impatient_site
+    return running_impatient_site

@@ -1,0 +1,1 @@
+"""What is kept of changes, and how it is shown."""
