@@ -20,7 +20,6 @@ from collections import deque
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 import psycopg
 
@@ -32,13 +31,17 @@ logger = logging.getLogger(__name__)
 
 BARE_STATEMENT = (
     "select op, request_id, code, amount_usd, told"
-    " from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb, %(now)s::timestamptz)"
+    " from budgets_step(%(holds)s::json, %(settles)s::json, %(now)s::timestamptz)"
 )
 _MOST_IN_A_BATCH = 256
 _MOST_WAITING = 8192
 # How often one operation alone is tried again that a server within reach refuses for the moment.
 _MOST_REFUSALS = 5
 _RECONNECT_WAITS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
+
+
+# What is asked for which request; its id as a number, which is hashed faster.
+_Key = tuple[str, int]
 
 
 class LedgerUnavailable(DomainError):
@@ -56,10 +59,12 @@ class _Operation:
     verdict: asyncio.Future[Verdict]
     waits_until: float = field(default=float("inf"))
     was_tried: bool = False
+    is_hold: bool = field(init=False)
+    key: _Key = field(init=False)
 
-    @property
-    def key(self) -> tuple[str, UUID]:
-        return ("hold" if isinstance(self.asked, HoldRequest) else "settle", self.asked.request_id)
+    def __post_init__(self) -> None:
+        self.is_hold = isinstance(self.asked, HoldRequest)
+        self.key = ("hold" if self.is_hold else "settle", self.asked.request_id.int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +168,11 @@ class Lane:
 
     def _take_batch(self) -> list[_Operation]:
         """Take what waits, at most once for each request and kind."""
-        batch: dict[tuple[str, UUID], _Operation] = {}
+        batch: dict[_Key, _Operation] = {}
         again: list[_Operation] = []
         while self._waiting and len(batch) < _MOST_IN_A_BATCH:
             operation = self._waiting.popleft()
-            if operation.verdict.cancelled() and isinstance(operation.asked, HoldRequest):
+            if operation.is_hold and operation.verdict.cancelled():
                 continue
             if batch.setdefault(operation.key, operation) is not operation:
                 again.append(operation)
@@ -207,7 +212,7 @@ class Lane:
         for operation in batch:
             await self._work([operation])
 
-    async def _execute(self, batch: list[_Operation]) -> dict[tuple[str, UUID], Verdict]:
+    async def _execute(self, batch: list[_Operation]) -> dict[_Key, Verdict]:
         if self._connection is None or self._connection.closed:
             self._connection = await connect(
                 synchronous_commit="on",
@@ -217,20 +222,16 @@ class Lane:
             )
         arguments: dict[str, str | None] = {
             "now": None,
-            "holds": to_json(
-                [o.asked.as_json() for o in batch if isinstance(o.asked, HoldRequest)]
-            ),
-            "settles": to_json(
-                [o.asked.as_json() for o in batch if isinstance(o.asked, Settlement)]
-            ),
+            "holds": to_json([o.asked.as_json() for o in batch if o.is_hold]),
+            "settles": to_json([o.asked.as_json() for o in batch if not o.is_hold]),
         }
         if "%(records)s" in self._statement:
             arguments["records"] = to_json([record for o in batch for record in o.records])
         cursor = await self._connection.execute(self._statement, arguments, binary=True)
         rows = await cursor.fetchall()
-        return {(row[0], row[1]): Verdict.from_row(row) for row in rows}
+        return {(row[0], row[1].int): Verdict.from_row(row) for row in rows}
 
-    def _tell(self, batch: list[_Operation], verdicts: dict[tuple[str, UUID], Verdict]) -> None:
+    def _tell(self, batch: list[_Operation], verdicts: dict[_Key, Verdict]) -> None:
         for operation in batch:
             verdict = verdicts[operation.key]
             if operation.was_tried and verdict.code == "duplicate_open":

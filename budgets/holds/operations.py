@@ -69,7 +69,7 @@ def step(
         now,
     ]
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select * from budgets_step(%s::jsonb, %s::jsonb, %s)", arguments)
+        cursor.execute("select * from budgets_step(%s::json, %s::json, %s)", arguments)
         return [_verdict(row) for row in cursor.fetchall()]
 
 

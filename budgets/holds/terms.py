@@ -38,19 +38,23 @@ class HoldRequest:
 
     def as_json(self) -> dict[str, Any]:
         """Write the request as the SQL function reads it."""
-        return {
-            "id": str(self.request_id),
+        written: dict[str, Any] = {
+            "id": self.request_id.hex,
             "key": self.api_key_id,
             "model": self.model,
-            "tags": list(self.tags),
-            "session": self.session,
             "usd": str(self.usd),
             "least_usd": str(self.least_usd),
             "tokens": self.tokens,
             "ttl_s": self.ttl_s,
-            "name": self.named.name if self.named else None,
-            "fingerprint": self.named.fingerprint if self.named else None,
         }
+        # What is absent is not said: batches are read faster where they are short.
+        if self.tags:
+            written["tags"] = list(self.tags)
+        if self.session:
+            written["session"] = self.session
+        if self.named:
+            written |= {"name": self.named.name, "fingerprint": self.named.fingerprint}
+        return written
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ class Settlement:
     def as_json(self) -> dict[str, Any]:
         """Write the settlement as the SQL function reads it."""
         return {
-            "id": str(self.request_id),
+            "id": self.request_id.hex,
             "org": self.organization_id,
             "usd": str(self.usd),
             "tokens": self.tokens,

@@ -22,7 +22,7 @@ PER_THREAD = 30
 COST = Decimal("0.000123456789")
 FITTING = 100
 
-STEP = "select code from budgets_step(%s::jsonb, '[]'::jsonb)"
+STEP = "select code from budgets_step(%s::json, '[]'::json)"
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 create function budgets_expire(p_most integer, p_now timestamptz default null)
 returns integer language sql as $$
   select count(*)::integer from budgets_step('[]', coalesce((
-    select jsonb_agg(jsonb_build_object(
+    select json_agg(json_build_object(
       'id', h.request_id, 'org', h.organization_id, 'kind', 'estimate', 'overdue', true))
     from (select * from budgets_hold
           where expires_at <= coalesce(p_now, clock_timestamp())

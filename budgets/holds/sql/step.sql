@@ -56,7 +56,7 @@ returns jsonb language sql stable as $$
               then greatest(d.limit_amount - p_limit, 0) else 0 end)::text)
 $$;
 
-create function budgets_step(p_holds jsonb, p_settles jsonb, p_now timestamptz default null)
+create function budgets_step(p_holds json, p_settles json, p_now timestamptz default null)
 returns table (op text, request_id uuid, code text, amount_usd numeric, told jsonb)
 language plpgsql as $$
 #variable_conflict use_column
@@ -75,7 +75,6 @@ declare
   v_refused_limit numeric[] := '{}';
   v_balances bigint[];
   v_rooms numeric[];
-  v_held numeric[];
   v_caller budgets_caller;
   v_move budgets_move;
   v_amount numeric;
@@ -84,22 +83,18 @@ declare
   v_fits boolean := true;
 begin
   -- Calls that are alike fall under the same rules and budgets: those of the first hold for all.
-  if jsonb_array_length(p_holds) > 0 then
-    v_asked := array(
-      select row(i, min(i) over (partition by key, model, tags, session), id, key, model, tags,
-        session, usd, least_usd, tokens, ttl_s, name, fingerprint)::budgets_asked
-      from rows from (jsonb_to_recordset(p_holds) as (
-          id uuid, key bigint, model text, tags text[], session text, usd numeric,
-          least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
-        with ordinality
-        h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
-      order by i);
-  end if;
-  if jsonb_array_length(p_settles) > 0 then
-    v_endings := array(
-      select distinct on (s.id) row(s.*)::budgets_ending from jsonb_to_recordset(p_settles)
-        s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean));
-  end if;
+  v_asked := array(
+    select row(i, min(i) over (partition by key, model, tags, session), id, key, model, tags,
+      session, usd, least_usd, tokens, ttl_s, name, fingerprint)::budgets_asked
+    from rows from (json_to_recordset(p_holds) as (
+        id uuid, key bigint, model text, tags text[], session text, usd numeric,
+        least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
+      with ordinality
+      h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
+    order by i);
+  v_endings := array(
+    select distinct on (s.id) row(s.*)::budgets_ending from json_to_recordset(p_settles)
+      s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean));
 
   perform pg_advisory_xact_lock_shared(70700, 0);
   perform pg_advisory_xact_lock_shared(70701, (x.id % 2147483647)::integer) from (
@@ -422,25 +417,34 @@ begin
       or c.code not in ('admitted', 'duplicate_open', 'duplicate_resolved'));
   end if;
 
-  return query
-  select 'hold', c.id,
-    case when r.balance_id is not null then 'over_limit' else c.code end,
-    case c.code when 'duplicate_open'
-      then (select x.amount_usd from budgets_hold x where x.request_id = c.id) else c.usd end,
-    case
-      when r.balance_id is not null then (
-        select budgets_balance_told(d, b, r.limit_amount)
-        from budgets_balance b join budgets_budget d on d.id = b.budget_id
-        where b.id = r.balance_id)
-      when c.code in ('name_in_flight', 'name_done') then jsonb_build_object(
-        'request_id', c.first_id,
-        'charged_usd', (select sum(j.amount_usd)::text from budgets_journalentry j
-                        where j.organization_id = c.organization_id and j.request_id = c.first_id))
-    end
-  from unnest(v_callers) c
-  left join unnest(v_refused_i, v_refused_balance, v_refused_limit) r(i, balance_id, limit_amount)
-    on r.i = c.i
-  order by c.i;
+  if cardinality(v_callers) > 0 then
+    return query
+    with refused as materialized (
+      select * from unnest(v_refused_i, v_refused_balance, v_refused_limit)
+        r(i, balance_id, limit_amount)
+    ), balances as materialized (
+      select r.balance_id, r.limit_amount, budgets_balance_told(d, b, r.limit_amount) as told
+      from (select distinct x.balance_id, x.limit_amount from refused x) r
+      join budgets_balance b on b.id = r.balance_id
+      join budgets_budget d on d.id = b.budget_id
+    )
+    select 'hold', c.id,
+      case when r.i is not null then 'over_limit' else c.code end,
+      case c.code when 'duplicate_open'
+        then (select x.amount_usd from budgets_hold x where x.request_id = c.id) else c.usd end,
+      case
+        when r.i is not null then (
+          select b.told from balances b
+          where b.balance_id = r.balance_id and b.limit_amount = r.limit_amount)
+        when c.code in ('name_in_flight', 'name_done') then jsonb_build_object(
+          'request_id', c.first_id,
+          'charged_usd', (
+            select sum(j.amount_usd)::text from budgets_journalentry j
+            where j.organization_id = c.organization_id and j.request_id = c.first_id))
+      end
+    from unnest(v_callers) c left join refused r on r.i = c.i
+    order by c.i;
+  end if;
 
   if cardinality(v_endings) = 0 then
     return;

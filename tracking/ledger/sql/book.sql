@@ -2,7 +2,7 @@
 -- A record is written only with the verdict that books its amount, so that a repeated step
 -- cannot write it again.
 with verdict as materialized (
-  select * from budgets_step(%(holds)s::jsonb, %(settles)s::jsonb, %(now)s::timestamptz)
+  select * from budgets_step(%(holds)s::json, %(settles)s::json, %(now)s::timestamptz)
 ), recorded as (
   insert into tracking_costrecord (
     organization_id, request_id, attempt, endpoint, provider, asked_model, model, price_id,
@@ -17,7 +17,7 @@ with verdict as materialized (
     r.provider_request_id, r.end_user, r.session, r.tags, r.metadata, r.started_at,
     r.first_byte_ms, r.duration_ms
   from verdict v
-  join jsonb_populate_recordset(null::tracking_costrecord, %(records)s::jsonb) r
+  join json_populate_recordset(null::tracking_costrecord, %(records)s::json) r
     on r.request_id = v.request_id
   where v.op = 'settle' and v.code in ('settled', 'corrected')
 )
