@@ -1,0 +1,1 @@
+"""Measurements, run by hand: what they find stands in docs/performance.md."""

@@ -1,0 +1,269 @@
+"""How many calls a second the ledger holds and settles with durable commits.
+
+``python3 -m tests.benchmarks.ledger --repeats 3`` prints a table; ``--json FILE`` keeps it.
+Machines differ, and so do hours on one machine. So every round also runs PostgreSQL's own pgbench
+on the same server, and each figure is given as a ratio to it too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import random
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from costsite.embedded import Postgres
+from costsite.placement import found_binaries
+from tests.servers import forked, own_site
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
+
+    from budgets.holds.lane import Lane
+
+USD = Decimal("0.000123456789")
+SPENT = Decimal("0.000098765432")
+PLENTY = "100000000"
+TENANTS = 1000
+PGBENCH_CLIENTS = 16
+
+Caller = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way of asking the ledger: who asks, how many at once, in how many processes."""
+
+    name: str
+    callers: str
+    in_flight: int
+    processes: int = 1
+
+
+@dataclass
+class Measured:
+    """What was measured of one case: operations a second and seconds a hold, a round each."""
+
+    rates: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    p50s_ms: list[float] = field(default_factory=list)
+    p99s_ms: list[float] = field(default_factory=list)
+
+
+CASES = (
+    Case("one budget, 1 in flight", "hot", 1),
+    Case("one budget, 16 in flight", "hot", 16),
+    Case("one budget, 64 in flight", "hot", 64),
+    Case("one budget, 4 processes of 16 in flight", "hot", 16, 4),
+    Case("1,000 tenants x 4 budgets, 64 in flight", "tenants", 64),
+    Case("refusals, 64 in flight", "full", 64),
+)
+
+
+def make_callers() -> dict[str, list[Caller]]:
+    """Make the organizations that the cases ask as: their ids and keys."""
+    from tests import make
+
+    plan = make.plan(code="bench")
+    callers: dict[str, list[Caller]] = {"hot": [], "full": [], "tenants": []}
+    for slug, limit in (("hot", PLENTY), ("full", "0.0001")):
+        organization = make.organization(slug=slug, on_plan=plan)
+        make.budget(organization=organization, limit=limit)
+        key, _ = make.key(of=organization, user=make.user())
+        callers[slug] = [(organization.pk, key.pk)]
+    for number in range(TENANTS):
+        organization = make.organization(slug=f"tenant-{number}", on_plan=plan)
+        key, _ = make.key(of=organization, user=make.user())
+        make.budget(organization=organization, limit=PLENTY)
+        for scope, target in (
+            ("project", key.project_id),
+            ("user", key.user_id),
+            ("api_key", key.pk),
+        ):
+            make.budget(organization=organization, limit=PLENTY, scope=scope, target=str(target))
+        callers["tenants"].append((organization.pk, key.pk))
+    return callers
+
+
+async def ask(
+    lane: Lane, callers: list[Caller], in_flight: int, seconds: float
+) -> tuple[int, list[float]]:
+    """Hold and settle for some seconds; give how many calls were done and each hold's seconds."""
+    from budgets.core import clock
+    from budgets.core.ids import uuid7
+    from budgets.holds.terms import HoldRequest, Settlement
+
+    picks = random.Random(1)  # noqa: S311  # Only spreads the load.
+    latencies: list[float] = []
+    ends_at = time.perf_counter() + seconds
+    done = 0
+
+    async def caller() -> None:
+        nonlocal done
+        while (begun := time.perf_counter()) < ends_at:
+            organization, key = picks.choice(callers)
+            request = HoldRequest(
+                request_id=uuid7(clock.now()),
+                organization_id=organization,
+                api_key_id=key,
+                model="openai/gpt-4o-mini",
+                usd=USD,
+                least_usd=USD,
+                tokens=1000,
+                ttl_s=600,
+            )
+            verdict = await lane.hold(request)
+            latencies.append(time.perf_counter() - begun)
+            if verdict.code == "admitted":
+                await lane.settle(Settlement(request.request_id, organization, SPENT, 700))
+            done += 1
+
+    await asyncio.gather(*(caller() for _ in range(in_flight)))
+    return done, latencies
+
+
+def in_one_process(
+    callers: list[Caller],
+    in_flight: int,
+    seconds: float,
+    told: SimpleQueue[tuple[int, list[float]]],
+) -> None:
+    """Run a lane of one's own and tell what it did."""
+
+    async def run() -> None:
+        from budgets.holds.lane import Lane
+
+        lane = Lane()
+        await lane.start()
+        await ask(lane, callers, in_flight, 0.2)  # Connections and plans are not measured.
+        told.put(await ask(lane, callers, in_flight, seconds))
+        await lane.stop()
+
+    uvloop.run(run())
+
+
+def measure(case: Case, callers: list[Caller], seconds: float) -> tuple[float, list[float]]:
+    """Run one case; give its calls a second, and what each hold took in seconds."""
+    told: SimpleQueue[tuple[int, list[float]]] = multiprocessing.SimpleQueue()
+    processes = [
+        forked(in_one_process, callers, case.in_flight, seconds, told)
+        for _ in range(case.processes)
+    ]
+    results = [told.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return sum(done for done, _ in results) / seconds, [x for _, took in results for x in took]
+
+
+class Pgbench:
+    """PostgreSQL's own benchmark, its TPC-B-like script, on the same server."""
+
+    def __init__(self, server: Postgres) -> None:
+        self._address = ["-h", str(server.sockets), "-U", server.address["user"]]
+        self._program = str(found_binaries() / "pgbench")
+
+    def prepare(self, *, scale: int) -> None:
+        """Make its tables: at least as many branches as clients, as its manual asks for."""
+        from psycopg import connect
+
+        host, user = self._address[1], self._address[3]
+        with connect(host=host, user=user, dbname="postgres", autocommit=True) as session:
+            session.execute("create database pgbench")
+        self._run("-i", "-q", "-s", str(scale))
+
+    def transactions_a_second(self, *, seconds: int) -> float:
+        """Run it with 16 clients and prepared statements."""
+        told = self._run(
+            "-c", str(PGBENCH_CLIENTS), "-j", "2", "-M", "prepared", "-T", str(seconds), "-n"
+        )
+        line = next(line for line in told.splitlines() if line.startswith("tps = "))
+        return float(line.split()[2])
+
+    def _run(self, *arguments: str) -> str:
+        command = [self._program, *self._address, *arguments, "pgbench"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr)
+        return done.stdout
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Give the value below which that share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
+
+
+def rounds(
+    cases: list[Case],
+    callers: dict[str, list[Caller]],
+    pgbench: Pgbench,
+    options: argparse.Namespace,
+) -> Iterator[tuple[str, float, float, list[float]]]:
+    """Measure every case once a round, beside pgbench; give name, rate, ratio and latencies."""
+    for _ in range(options.repeats):
+        for case in cases:
+            base = pgbench.transactions_a_second(seconds=max(2, round(options.seconds / 2)))
+            rate, took = measure(case, callers[case.callers], options.seconds)
+            again = pgbench.transactions_a_second(seconds=max(2, round(options.seconds / 2)))
+            yield "pgbench", (base + again) / 2, 1.0, []
+            yield case.name, rate, rate / ((base + again) / 2), took
+
+
+def table(found: dict[str, Measured]) -> str:
+    """Write the medians of all rounds, with the least and the most."""
+    lines = [
+        "| case | a second: median (least-most) | x pgbench | hold p50 / p99 ms |",
+        "|---|---|---|---|",
+    ]
+    for name, m in found.items():
+        rate = f"{statistics.median(m.rates):,.0f} ({min(m.rates):,.0f}-{max(m.rates):,.0f})"
+        times = (
+            f"{statistics.median(m.p50s_ms):.1f} / {statistics.median(m.p99s_ms):.1f}"
+            if m.p50s_ms
+            else ""
+        )
+        lines.append(f"| {name} | {rate} | {statistics.median(m.ratios):.2f} | {times} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="part of a case's name")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    found: dict[str, Measured] = {}
+    with own_site(options={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as server:
+        callers = make_callers()
+        pgbench = Pgbench(server)
+        pgbench.prepare(scale=PGBENCH_CLIENTS)
+        cases = [case for case in CASES if options.only in case.name]
+        for name, rate, ratio, took in rounds(cases, callers, pgbench, options):
+            m = found.setdefault(name, Measured())
+            m.rates.append(rate)
+            m.ratios.append(ratio)
+            if took:
+                m.p50s_ms.append(percentile(took, 0.5) * 1000)
+                m.p99s_ms.append(percentile(took, 0.99) * 1000)
+                sys.stderr.write(f"{name}: {rate:,.0f}/s, {ratio:.2f} x pgbench\n")
+    sys.stdout.write(table(found) + "\n")
+    if options.json:
+        options.json.write_text(json.dumps({n: vars(m) for n, m in found.items()}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
