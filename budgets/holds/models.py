@@ -19,7 +19,11 @@ class Hold(models.Model):
 
     request_id = models.UUIDField(primary_key=True)
     organization = models.ForeignKey(
-        Organization, on_delete=models.PROTECT, related_name="holds", db_constraint=False
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="holds",
+        db_constraint=False,
+        db_index=False,
     )
     api_key = models.ForeignKey(
         ApiKey, on_delete=models.PROTECT, related_name="holds", db_constraint=False, db_index=False

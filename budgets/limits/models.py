@@ -188,7 +188,11 @@ class Balance(models.Model):
     organization = models.ForeignKey(
         Organization, on_delete=models.PROTECT, null=True, related_name="balances"
     )
-    budget = models.ForeignKey(Budget, on_delete=models.PROTECT, related_name="balances")
+    # Its index is balance_once, which begins with it. One of its own would tempt the planner to read
+    # all balances of a plan's budget at every call.
+    budget = models.ForeignKey(
+        Budget, on_delete=models.PROTECT, related_name="balances", db_index=False
+    )
     subject = models.CharField(max_length=160, blank=True)
     window_start = models.DateTimeField()
     unit = models.CharField(max_length=12)

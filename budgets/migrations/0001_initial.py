@@ -489,6 +489,7 @@ class Migration(migrations.Migration):
                 (
                     "budget",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="balances",
                         to="budgets.budget",
@@ -834,6 +835,7 @@ class Migration(migrations.Migration):
                     "organization",
                     models.ForeignKey(
                         db_constraint=False,
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="holds",
                         to="budgets.organization",

@@ -20,10 +20,18 @@
 -- locks (shared; whoever changes what applies takes them exclusively), the rows of the calls
 -- themselves, names, new balances, then balances from the highest rank to the lowest: the row most
 -- calls share last.
+create type budgets_asked as (
+  i bigint, alike bigint, id uuid, key bigint, model text, tags text[], session text, usd numeric,
+  least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text);
+
+create type budgets_ending as (
+  id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean);
+
 create type budgets_caller as (
-  i bigint, id uuid, code text, organization_id bigint, plan_id bigint, user_plan_id bigint,
-  zone text, api_key_id bigint, project_id bigint, user_id bigint, model text, tags text[],
-  session text, first_id uuid, usd numeric, least_usd numeric, tokens bigint, ttl_s integer);
+  i bigint, alike bigint, id uuid, code text, organization_id bigint, plan_id bigint,
+  user_plan_id bigint, zone text, api_key_id bigint, project_id bigint, user_id bigint, model text,
+  tags text[], session text, first_id uuid, usd numeric, least_usd numeric, tokens bigint,
+  ttl_s integer);
 
 create type budgets_move as (
   i bigint, organization_id bigint, caller_organization_id bigint, budget_id bigint, subject text,
@@ -37,7 +45,7 @@ create type budgets_settled as (id uuid, amount_usd numeric, balance_ids bigint[
 
 -- What people are told of a balance, under a limit that holds now. Amounts are text: JSON has no
 -- exact numbers. In a window of the last days, what the days before have used counts as spent.
-create function budgets_balance_told(b budgets_balance, p_limit numeric)
+create function budgets_balance_told(d budgets_budget, b budgets_balance, p_limit numeric)
 returns jsonb language sql stable as $$
   select jsonb_build_object(
     'id', d.id, 'name', d.name, 'unit', d.unit, 'window', d."window", 'subject', b.subject,
@@ -46,7 +54,6 @@ returns jsonb language sql stable as $$
               else p_limit end)::text,
     'spent', (b.spent + case d."window" when 'rolling'
               then greatest(d.limit_amount - p_limit, 0) else 0 end)::text)
-  from budgets_budget d where d.id = b.budget_id
 $$;
 
 create function budgets_step(p_holds jsonb, p_settles jsonb, p_now timestamptz default null)
@@ -55,6 +62,8 @@ language plpgsql as $$
 #variable_conflict use_column
 declare
   v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+  v_asked budgets_asked[] := '{}';
+  v_endings budgets_ending[] := '{}';
   v_settled budgets_settled[] := '{}';
   v_late budgets_settled[] := '{}';
   v_deltas budgets_delta[] := '{}';
@@ -74,21 +83,37 @@ declare
   v_at integer;
   v_fits boolean := true;
 begin
+  -- Calls that are alike fall under the same rules and budgets: those of the first hold for all.
+  if jsonb_array_length(p_holds) > 0 then
+    v_asked := array(
+      select row(i, min(i) over (partition by key, model, tags, session), id, key, model, tags,
+        session, usd, least_usd, tokens, ttl_s, name, fingerprint)::budgets_asked
+      from rows from (jsonb_to_recordset(p_holds) as (
+          id uuid, key bigint, model text, tags text[], session text, usd numeric,
+          least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
+        with ordinality
+        h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
+      order by i);
+  end if;
+  if jsonb_array_length(p_settles) > 0 then
+    v_endings := array(
+      select distinct on (s.id) row(s.*)::budgets_ending from jsonb_to_recordset(p_settles)
+        s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean));
+  end if;
+
   perform pg_advisory_xact_lock_shared(70700, 0);
   perform pg_advisory_xact_lock_shared(70701, (x.id % 2147483647)::integer) from (
-    select a.organization_id as id
-    from jsonb_to_recordset(p_holds) h(key bigint) join budgets_apikey a on a.id = h.key
-    union select s.org from jsonb_to_recordset(p_settles) s(org bigint) where s.org is not null
+    select a.organization_id as id from budgets_apikey a
+    where a.id = any(array(select h.key from unnest(v_asked) h where h.i = h.alike))
+    union select s.org from unnest(v_endings) s where s.org is not null
     order by id) x;
 
   -- 1. Take away the holds that are settled and book their charges.
-  if jsonb_array_length(p_settles) > 0 then
-    with asked as materialized (
-      select distinct on (s.id) s.* from jsonb_to_recordset(p_settles)
-        s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean)
-    ), taken as (
-      delete from budgets_hold h using asked a
-      where h.request_id = a.id and h.organization_id = a.org
+  if cardinality(v_endings) > 0 then
+    with taken as (
+      delete from budgets_hold h using unnest(v_endings) a
+      where h.request_id = any(array(select e.id from unnest(v_endings) e))
+        and h.request_id = a.id and h.organization_id = a.org
         and (a.overdue is not true or h.expires_at <= v_now)
       returning h.*, a.kind,
         case when a.overdue then h.amount_usd else a.usd end as actual_usd,
@@ -116,18 +141,15 @@ begin
     into v_deltas, v_settled;
 
     -- A settle that comes after its estimate books the difference, once: seq 1 is the guard.
-    if cardinality(v_settled) < jsonb_array_length(p_settles) then
-      with asked as (
-        select distinct on (s.id) s.* from jsonb_to_recordset(p_settles)
-          s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean)
-      ), booked as (
+    if cardinality(v_settled) < cardinality(v_endings) then
+      with booked as (
         insert into budgets_journalentry (
           organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id,
           project_id, user_id, model, tags, session, balance_ids, admitted_at, booked_at, reason)
         select j.organization_id, j.request_id, 1, 'correction', a.usd - j.amount_usd, 0,
           a.tokens - j.tokens, j.api_key_id, j.project_id, j.user_id, j.model, j.tags,
           j.session, j.balance_ids, j.admitted_at, v_now, 'settled after the estimate'
-        from asked a join budgets_journalentry j
+        from unnest(v_endings) a join budgets_journalentry j
           on j.organization_id = a.org and j.request_id = a.id and j.seq = 0
         where j.kind = 'estimate' and a.kind in ('charge', 'release') and a.overdue is not true
           and not exists (select from unnest(v_settled) done where done.id = a.id)
@@ -151,90 +173,120 @@ begin
 
   -- 2. Who asks, and may they at all? A name is claimed first, so that of two requests under it
   -- the second waits here for the first one's verdict.
-  if jsonb_array_length(p_holds) > 0 then
-    insert into budgets_idempotencykey (api_key_id, name, fingerprint, request_id, claimed_at)
-    select distinct on (h.key, h.name) h.key, h.name, h.fingerprint, h.id, v_now
-    from rows from (jsonb_to_recordset(p_holds) as (
-        id uuid, key bigint, name text, fingerprint text)) with ordinality
-      h(id, key, name, fingerprint, i)
-    where h.name is not null order by h.key, h.name, h.i
-    on conflict (api_key_id, name) do update
-      set fingerprint = excluded.fingerprint, request_id = excluded.request_id,
-        claimed_at = excluded.claimed_at
-      where budgets_idempotencykey.claimed_at <= v_now - interval '24 hours'
-        -- A call for which nothing was billed has given its name back.
-        or exists (
-          select from budgets_journalentry j
-          where j.request_id = budgets_idempotencykey.request_id and j.seq = 0
-            and j.kind = 'release' and j.organization_id = (
-              select a.organization_id from budgets_apikey a
-              where a.id = budgets_idempotencykey.api_key_id));
+  if cardinality(v_asked) > 0 then
+    if exists (select from unnest(v_asked) h where h.name is not null) then
+      insert into budgets_idempotencykey (api_key_id, name, fingerprint, request_id, claimed_at)
+      select distinct on (h.key, h.name) h.key, h.name, h.fingerprint, h.id, v_now
+      from unnest(v_asked) h where h.name is not null order by h.key, h.name, h.i
+      on conflict (api_key_id, name) do update
+        set fingerprint = excluded.fingerprint, request_id = excluded.request_id,
+          claimed_at = excluded.claimed_at
+        where budgets_idempotencykey.claimed_at <= v_now - interval '24 hours'
+          -- A call for which nothing was billed has given its name back.
+          or exists (
+            select from budgets_journalentry j
+            where j.request_id = budgets_idempotencykey.request_id and j.seq = 0
+              and j.kind = 'release' and j.organization_id = (
+                select a.organization_id from budgets_apikey a
+                where a.id = budgets_idempotencykey.api_key_id));
+    end if;
 
-    select array_agg(row(h.i, h.id,
+    with who as materialized (
+      -- The offset is a fence: the planner, which takes a batch for a hundred calls, would read
+      -- the tables of all keys and all members instead of probing their indexes.
+      select h.alike, k.*,
         case
-          when a.status is distinct from 'active' or a.expires_at <= v_now
-            or m.id is null or not u.is_active then 'invalid_api_key'
-          when o.status <> 'active' then 'organization_suspended'
-          when p.archived_at is not null then 'project_archived'
-          when not budgets_allows(plan.allowed_models, h.model)
-            or not budgets_allows(a.allowed_models, h.model) then 'model_not_allowed'
+          when k.api_key_id is null or not k.is_active then 'invalid_api_key'
+          when k.status <> 'active' then 'organization_suspended'
+          when k.is_archived then 'project_archived'
+          when cardinality(k.plan_models) > 0
+            and not budgets_allows(k.plan_models, h.model) then 'model_not_allowed'
+          when cardinality(k.key_models) > 0
+            and not budgets_allows(k.key_models, h.model) then 'model_not_allowed'
+          else 'admitted'
+        end as code
+      from unnest(v_asked) h left join lateral (
+        select o.id as organization_id, o.plan_id, plan.id as user_plan_id, o.time_zone as zone,
+          o.status, a.id as api_key_id, a.project_id, a.user_id,
+          p.archived_at is not null as is_archived,
+          a.status = 'active' and u.is_active and (a.expires_at <= v_now) is not true as is_active,
+          plan.allowed_models as plan_models, a.allowed_models as key_models
+        from budgets_apikey a
+        join budgets_organization o on o.id = a.organization_id
+        join budgets_project p on p.id = a.project_id
+        join budgets_user u on u.id = a.user_id
+        join budgets_membership m on m.organization_id = o.id and m.user_id = a.user_id
+        join budgets_plan plan on plan.id = coalesce(m.plan_id, o.plan_id)
+        where a.id = h.key
+        offset 0) k on true
+      where h.i = h.alike
+    )
+    select array_agg(row(h.i, h.alike, h.id,
+        case
+          when who.code <> 'admitted' then who.code
           when n.request_id <> h.id and n.fingerprint <> h.fingerprint then 'name_mismatch'
           when n.request_id <> h.id and exists (
             select from budgets_journalentry j
-            where j.organization_id = o.id and j.request_id = n.request_id) then 'name_done'
+            where j.organization_id = who.organization_id and j.request_id = n.request_id)
+            then 'name_done'
           when n.request_id <> h.id then 'name_in_flight'
           when exists (select from budgets_hold x where x.request_id = h.id) then 'duplicate_open'
           when exists (select from budgets_journalentry j
-                       where j.organization_id = o.id and j.request_id = h.id)
+                       where j.organization_id = who.organization_id and j.request_id = h.id)
             then 'duplicate_resolved'
           else 'admitted'
         end,
-        o.id, o.plan_id, plan.id, o.time_zone, a.id, a.project_id, a.user_id, h.model,
-        coalesce(h.tags, '{}'), coalesce(h.session, ''), nullif(n.request_id, h.id), h.usd, least(coalesce(h.least_usd, h.usd), h.usd), h.tokens,
+        who.organization_id, who.plan_id, who.user_plan_id, who.zone, who.api_key_id,
+        who.project_id, who.user_id, h.model, coalesce(h.tags, '{}'), coalesce(h.session, ''),
+        nullif(n.request_id, h.id), h.usd, least(coalesce(h.least_usd, h.usd), h.usd), h.tokens,
         h.ttl_s)::budgets_caller order by h.i)
     into v_callers
-    from rows from (jsonb_to_recordset(p_holds) as (
-        id uuid, key bigint, model text, tags text[], session text, usd numeric,
-        least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
-      with ordinality
-      h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
-    left join budgets_apikey a on a.id = h.key
-    left join budgets_organization o on o.id = a.organization_id
-    left join budgets_project p on p.id = a.project_id
-    left join budgets_user u on u.id = a.user_id
-    left join budgets_membership m on m.organization_id = o.id and m.user_id = a.user_id
-    left join budgets_plan plan on plan.id = coalesce(m.plan_id, o.plan_id)
-    left join budgets_idempotencykey n on n.api_key_id = h.key and n.name = h.name;
+    from unnest(v_asked) h join who on who.alike = h.alike
+    left join lateral (
+      select x.request_id, x.fingerprint from budgets_idempotencykey x
+      where x.api_key_id = h.key and x.name = h.name
+      offset 0) n on h.name is not null;
 
     -- 3. Which balances does each call touch? Those that do not exist yet are opened.
     loop
+      with falls as materialized (
+        select c.i as alike, g.organization_id, c.organization_id as caller_organization_id,
+          g.budget_id, g.subject, w.window_start, c.zone, g.unit, g.rank, g.blocks,
+          l.limit_amount, b.id as balance_id, l.limit_amount - b.spent - b.held as room,
+          l.limit_amount <> b.limit_amount or g.blocks <> b.blocks as is_stale
+        from unnest(v_callers) c
+        cross join lateral budgets_applying(
+          c.organization_id, c.plan_id, c.user_plan_id, c.project_id, c.user_id, c.api_key_id,
+          c.model, c.tags, c.session) g
+        cross join lateral (
+          select budgets_window_start(g.window_kind, c.zone, v_now) as window_start) w
+        cross join lateral (
+          select case when g.raised_until is null and g.rolling_days is null then g.limit_amount
+            else budgets_limit_now(
+              g.budget_id, g.limit_amount, g.raised_until, g.window_kind, g.rolling_days,
+              g.organization_id, c.organization_id, g.subject, c.zone, v_now)
+            end as limit_amount) l
+        -- Two probes of one index, of which one runs: a balance of the site's own budgets has no
+        -- organization, and no index serves "is not distinct from".
+        left join lateral (
+          select * from budgets_balance x
+          where x.budget_id = g.budget_id and x.subject = g.subject
+            and x.window_start = w.window_start and x.organization_id = g.organization_id
+          union all
+          select * from budgets_balance x
+          where g.organization_id is null and x.budget_id = g.budget_id
+            and x.subject = g.subject and x.window_start = w.window_start
+            and x.organization_id is null) b on true
+        where c.i = c.alike
+      )
       select coalesce(array_agg(row(
-          c.i, g.organization_id, c.organization_id, g.budget_id, g.subject, w.window_start,
-          c.zone, g.unit, g.rank, g.blocks, l.limit_amount, b.id,
-          case g.unit when 'usd' then c.usd when 'tokens' then c.tokens else 1 end,
-          case g.unit when 'usd' then c.least_usd when 'tokens' then c.tokens else 1 end,
-          greatest(l.limit_amount - b.spent - b.held + coalesce(d.released - d.spent, 0), 0),
-          l.limit_amount <> b.limit_amount or g.blocks <> b.blocks
-        )::budgets_move order by c.i, b.id), '{}')
+          c.i, f.organization_id, f.caller_organization_id, f.budget_id, f.subject,
+          f.window_start, f.zone, f.unit, f.rank, f.blocks, f.limit_amount, f.balance_id,
+          case f.unit when 'usd' then c.usd when 'tokens' then c.tokens else 1 end,
+          case f.unit when 'usd' then c.least_usd when 'tokens' then c.tokens else 1 end,
+          f.room, f.is_stale)::budgets_move order by c.i, f.balance_id), '{}')
       into v_moves
-      from unnest(v_callers) c
-      cross join lateral budgets_applying(
-        c.organization_id, c.plan_id, c.user_plan_id, c.project_id, c.user_id, c.api_key_id,
-        c.model, c.tags, c.session) g
-      cross join lateral (
-        select budgets_window_start(g.window_kind, c.zone, v_now) as window_start) w
-      cross join lateral (
-        select case when g.raised_until is null and g.rolling_days is null then g.limit_amount
-          else budgets_limit_now(
-            g.budget_id, g.limit_amount, g.raised_until, g.window_kind, g.rolling_days,
-            g.organization_id, c.organization_id, g.subject, c.zone, v_now)
-          end as limit_amount) l
-      left join budgets_balance b
-        on b.budget_id = g.budget_id and b.subject = g.subject
-        and b.window_start = w.window_start
-        and b.organization_id is not distinct from g.organization_id
-      left join (select balance_id, sum(released) as released, sum(spent) as spent
-                 from unnest(v_deltas) group by balance_id) d on d.balance_id = b.id
+      from falls f join unnest(v_callers) c on c.alike = f.alike
       where c.code = 'admitted';
       exit when not exists (select from unnest(v_moves) m where m.balance_id is null);
       insert into budgets_balance (
@@ -251,9 +303,15 @@ begin
     select coalesce(array_agg(f.i), '{}'), coalesce(array_agg(f.balance_id), '{}'),
       coalesce(array_agg(f.limit_amount), '{}')
     into v_refused_i, v_refused_balance, v_refused_limit
-    from (select distinct on (m.i) m.i, m.balance_id, m.limit_amount from unnest(v_moves) m
-          where m.blocks and m.least > m.room
-          order by m.i, m.unit <> 'usd', m.room, m.balance_id) f;
+    from (select distinct on (m.i) m.i, m.balance_id, m.limit_amount
+          from unnest(v_moves) m
+          cross join lateral (
+            -- What this step's settles give back counts; few calls need to know it.
+            select case when m.least <= m.room then m.room else greatest(0, m.room + (
+              select coalesce(sum(d.released - d.spent), 0)
+              from unnest(v_deltas) d where d.balance_id = m.balance_id)) end as room) r
+          where m.blocks and m.least > r.room
+          order by m.i, m.unit <> 'usd', r.room, m.balance_id) f;
     if cardinality(v_refused_i) > 0 then
       v_moves := array(select m from unnest(v_moves) m
                        where m.i <> all(v_refused_i) order by m.i, m.balance_id);
@@ -358,9 +416,11 @@ begin
 
   -- 8. A refused call gives its name back. Each operation's own verdict; with a settle, the
   -- balance that has least left.
-  delete from budgets_idempotencykey n using unnest(v_callers) c
-  where n.request_id = c.id and (c.i = any(v_refused_i)
-    or c.code not in ('admitted', 'duplicate_open', 'duplicate_resolved'));
+  if exists (select from unnest(v_asked) h where h.name is not null) then
+    delete from budgets_idempotencykey n using unnest(v_callers) c
+    where n.request_id = c.id and (c.i = any(v_refused_i)
+      or c.code not in ('admitted', 'duplicate_open', 'duplicate_resolved'));
+  end if;
 
   return query
   select 'hold', c.id,
@@ -369,7 +429,8 @@ begin
       then (select x.amount_usd from budgets_hold x where x.request_id = c.id) else c.usd end,
     case
       when r.balance_id is not null then (
-        select budgets_balance_told(b, r.limit_amount) from budgets_balance b
+        select budgets_balance_told(d, b, r.limit_amount)
+        from budgets_balance b join budgets_budget d on d.id = b.budget_id
         where b.id = r.balance_id)
       when c.code in ('name_in_flight', 'name_done') then jsonb_build_object(
         'request_id', c.first_id,
@@ -381,22 +442,36 @@ begin
     on r.i = c.i
   order by c.i;
 
+  if cardinality(v_endings) = 0 then
+    return;
+  end if;
   return query
-  select 'settle', s.id,
-    case
-      when done.id is not null then 'settled'
-      when late.id is not null then 'corrected'
-      when exists (select from budgets_journalentry j
-                   where j.organization_id = s.org and j.request_id = s.id) then 'already'
-      else 'unknown'
-    end,
-    coalesce(done.amount_usd, late.amount_usd),
-    (select budgets_balance_told(b, b.limit_amount) from budgets_balance b
-     where b.id = any(coalesce(done.balance_ids, late.balance_ids)) and b.unit = 'usd' and b.blocks
-     order by b.limit_amount - b.spent - b.held, b.id limit 1)
-  from (select distinct s.id, s.org
-        from jsonb_to_recordset(p_settles) s(id uuid, org bigint)) s
-  left join unnest(v_settled) done on done.id = s.id
-  left join unnest(v_late) late on late.id = s.id;
+  with done as (
+    select 'settled' as code, id, amount_usd, balance_ids from unnest(v_settled)
+    union all select 'corrected', id, amount_usd, balance_ids from unnest(v_late)
+  ), tightest as materialized (
+    select done.*, b.id as balance_id
+    from done left join lateral (
+      select b.id from budgets_balance b
+      where b.id = any(done.balance_ids) and b.unit = 'usd' and b.blocks
+      order by b.limit_amount - b.spent - b.held, b.id limit 1) b on true
+  ), balances as materialized (
+    select b.id, budgets_balance_told(d, b, b.limit_amount) as told
+    from budgets_balance b join budgets_budget d on d.id = b.budget_id
+    where b.id = any(array(select balance_id from tightest))
+  )
+  select 'settle', t.id, t.code, t.amount_usd, b.told
+  from tightest t left join balances b on b.id = t.balance_id;
+
+  if cardinality(v_settled) + cardinality(v_late) < cardinality(v_endings) then
+    return query
+    select 'settle', s.id,
+      case when exists (select from budgets_journalentry j
+                        where j.organization_id = s.org and j.request_id = s.id)
+        then 'already' else 'unknown' end,
+      null::numeric, null::jsonb
+    from unnest(v_endings) s
+    where not exists (select from unnest(v_settled || v_late) done where done.id = s.id);
+  end if;
 end
 $$;
