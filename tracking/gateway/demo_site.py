@@ -12,7 +12,9 @@ from decimal import Decimal
 from django.db import transaction
 
 from budgets.core.ids import uuid7
+from budgets.holds.operations import put_budget
 from budgets.holds.terms import HoldRequest
+from budgets.limits.models import Budget
 from budgets.plans.models import Plan
 from budgets.tenancy import operations as tenancy
 from budgets.tenancy.models import ApiKey, Organization, Project, User
@@ -59,7 +61,15 @@ def create_demo(*, now: datetime) -> Demo | None:
         default = Project.objects.for_organization(organization).get(slug="default")
         nightly = Project.objects.create(organization=organization, name="Nightly", slug="nightly")
         key, text = tenancy.create_key(project=default, user=admin, name="Quickstart")
-        batch, _ = tenancy.create_key(project=nightly, user=admin, name="Nightly batch")
+        colleague = User.objects.create_user("colleague@example.com", name="Colleague")
+        tenancy.add_member(organization=organization, user=colleague)
+        batch, _ = tenancy.create_key(project=nightly, user=colleague, name="Nightly batch")
+        put_budget(
+            budget=Budget(
+                organization=organization, name="Demo, all together", limit_amount=Decimal(15)
+            ),
+            now=now,
+        )
         _add_history(keys=[key, key, batch], now=now)
     return Demo(
         admin_email=admin.email,
