@@ -45,8 +45,8 @@ class Demo:
     organization: str
 
 
-def create_demo(*, now: datetime) -> Demo | None:
-    """Make an administrator, an organization with a key, and a month of calls in the ledger.
+def create_demo(*, now: datetime, days: int = DAYS) -> Demo | None:
+    """Make an administrator, an organization with a key, and some days of calls in the ledger.
 
     Gives None, and does nothing, where there is an organization already.
     """
@@ -70,7 +70,7 @@ def create_demo(*, now: datetime) -> Demo | None:
             ),
             now=now,
         )
-        _add_history(keys=[key, key, batch], now=now)
+        _add_history(keys=[key, key, batch], now=now, days=days)
     return Demo(
         admin_email=admin.email,
         admin_password=password,
@@ -79,18 +79,18 @@ def create_demo(*, now: datetime) -> Demo | None:
     )
 
 
-def _add_history(*, keys: list[ApiKey], now: datetime) -> None:
+def _add_history(*, keys: list[ApiKey], now: datetime, days: int) -> None:
     """Book past calls as they would have been: each held, then settled, at its own instant."""
     chance = random.Random(_SEED)  # noqa: S311  # The same demo every time; nothing secret.
     models = {name: price_at(name=name, at=now) for name, _ in _MODELS}
-    for instant in _instants(chance, now):
+    for instant in _instants(chance, now, days):
         name = chance.choices([m for m, _ in _MODELS], [w for _, w in _MODELS])[0]
         _book_call(chance, key=chance.choice(keys), model=models[name], at=instant)
 
 
-def _instants(chance: random.Random, now: datetime) -> Iterator[datetime]:
-    begin = (now - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0)
-    for hours in range(DAYS * 24):
+def _instants(chance: random.Random, now: datetime, days: int) -> Iterator[datetime]:
+    begin = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+    for hours in range(days * 24):
         hour = begin + timedelta(hours=hours)
         share = 0.2 if hour.weekday() >= 5 else 1.0
         for _ in range(chance.randint(0, round(_CALLS_BY_HOUR[hour.hour] * share))):
