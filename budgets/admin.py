@@ -5,8 +5,10 @@ from __future__ import annotations
 from budgets.health.admin import TickAdmin
 from budgets.history.admin import ChangeAdmin
 from budgets.holds.admin import HoldAdmin, JournalEntryAdmin
+from budgets.holds.admin_records import IdempotencyKeyAdmin, SealAdmin
 from budgets.limits.admin import BudgetAdmin
 from budgets.limits.admin_balances import BalanceAdmin
+from budgets.limits.admin_raises import LimitRaiseAdmin
 from budgets.plans.admin import PlanAdmin
 from budgets.tenancy.admin import MembershipAdmin, OrganizationAdmin, ProjectAdmin
 from budgets.tenancy.admin_keys import ApiKeyAdmin
@@ -18,11 +20,14 @@ __all__ = [
     "BudgetAdmin",
     "ChangeAdmin",
     "HoldAdmin",
+    "IdempotencyKeyAdmin",
     "JournalEntryAdmin",
+    "LimitRaiseAdmin",
     "MembershipAdmin",
     "OrganizationAdmin",
     "PlanAdmin",
     "ProjectAdmin",
+    "SealAdmin",
     "TickAdmin",
     "UserAdmin",
 ]

@@ -34,14 +34,30 @@ def name_of_copy() -> str:
     return f"{connection.settings_dict['NAME']}_committed"
 
 
-def copy_database() -> None:
+def copy_database(*, name: str = "") -> None:
     """Copy the present database, which nobody else may be using at the moment."""
     _let_go()
     present = sql.Identifier(str(connection.settings_dict["NAME"]))
-    copy = sql.Identifier(name_of_copy())
+    copy = sql.Identifier(name or name_of_copy())
     address = make_conninfo(**settings.COSTSITE_POSTGRES)
     with psycopg.connect(address, autocommit=True) as server:
         server.execute(sql.SQL("create database {} template {}").format(copy, present))
+
+
+@contextmanager
+def on_own_copy() -> Iterator[None]:
+    """Work on a copy of the present database that only one test sees; it is dropped at the end."""
+    present = connection.settings_dict["NAME"]
+    name = f"{present}_own"
+    copy_database(name=name)
+    try:
+        with on_database(name):
+            yield
+    finally:
+        with psycopg.connect(
+            make_conninfo(**settings.COSTSITE_POSTGRES), autocommit=True
+        ) as server:
+            server.execute(sql.SQL("drop database {}").format(sql.Identifier(name)))
 
 
 def _let_go() -> None:

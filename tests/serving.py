@@ -56,7 +56,7 @@ def serving(*, database: str, log: Path, **environment: str) -> Iterator[Site]:
     command += ["--host=127.0.0.1", f"--port={port}", "--ws=none", "--loop=uvloop"]
     command += ["--http=httptools", "--no-access-log", "--timeout-graceful-shutdown=10"]
     given = {
-        "DATABASE_URL": _address(database),
+        "DATABASE_URL": address_of(database),
         "COSTSITE_MAX_BODY_BYTES": str(MOST_BODY_BYTES),
         "PYTHONPATH": str(BASE_DIR),
     }
@@ -106,7 +106,7 @@ def _await_ready(site: Site) -> None:
     raise AssertionError(f"the site is not ready: {told} {site.log.read_text()[-4000:]}")
 
 
-def _address(database: str) -> str:
+def address_of(database: str) -> str:
     """Write a database's address; the server listens on a socket of its own."""
     folder = settings.COSTSITE_POSTGRES["host"].replace("/", "%2F")
     return f"postgresql://{settings.COSTSITE_POSTGRES['user']}@/{database}?host={folder}"

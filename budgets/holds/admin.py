@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 
 from budgets.core.clock import now
+from budgets.holds.admin_adjust import AdjustingAdmin
 from budgets.holds.models import Hold, JournalEntry
 from budgets.http.admin import JournalAdmin
 from budgets.http.cells import instant, page_link, table, usd
@@ -169,7 +170,7 @@ class ConfirmationFilter(admin.SimpleListFilter):
 
 
 @admin.register(JournalEntry)
-class JournalEntryAdmin(CallAdmin):
+class JournalEntryAdmin(AdjustingAdmin, CallAdmin):
     """Every amount that was ever booked."""
 
     list_display = (
@@ -196,6 +197,8 @@ class JournalEntryAdmin(CallAdmin):
         "tag_list",
         "admitted",
         "booked",
+        "reason",
+        "actor",
         "entries",
         "balances",
     )
@@ -233,7 +236,7 @@ def entries_of(row: Any) -> str:
         request_id=row.request_id
     )
     return table(
-        head=("Entry", "Kind", "Held", "Amount", "Tokens", "Booked at (UTC)"),
+        head=("Entry", "Kind", "Held", "Amount", "Tokens", "Booked at (UTC)", "By", "Reason"),
         rows=[
             (
                 page_link(entry, entry.seq),
@@ -242,7 +245,9 @@ def entries_of(row: Any) -> str:
                 usd(entry.amount_usd),
                 f"{entry.tokens:,}",
                 instant(entry.booked_at),
+                entry.actor or "-",
+                entry.reason or "-",
             )
-            for entry in entries.order_by("seq")
+            for entry in entries.select_related("actor").order_by("seq")
         ],
     )

@@ -92,3 +92,26 @@ def confirmation(
         "confirmed": CONFIRMED,
     }
     return TemplateResponse(request, "admin/confirm_action.html", context)
+
+
+def form_page(  # noqa: PLR0913  what a page shows
+    *,
+    request: HttpRequest,
+    page: Any,
+    row: Model,
+    form: BaseForm,
+    title: str,
+    verb: str,
+    explanation: Sequence[str],
+) -> TemplateResponse:
+    """Show a form about one row, with the button that does it."""
+    context = {
+        **page.admin_site.each_context(request),
+        "opts": page.opts,
+        "title": title,
+        "row": row,
+        "form": form,
+        "verb": verb,
+        "explanation": explanation,
+    }
+    return TemplateResponse(request, "admin/form_page.html", context)

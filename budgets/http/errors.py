@@ -52,7 +52,7 @@ HTTP_ANSWERS: dict[str, HttpAnswer] = {
     "not_found": HttpAnswer(404, _INVALID),
     "model_not_found": HttpAnswer(404, _INVALID),
     "method_not_allowed": HttpAnswer(405, _INVALID),
-    "conflict": HttpAnswer(409, _INVALID),
+    "conflict": HttpAnswer(409, _INVALID, is_retryable=False),
     "idempotency_in_flight": HttpAnswer(409, "idempotency_error", is_retryable=True),
     "idempotency_result_not_stored": HttpAnswer(409, "idempotency_error", is_retryable=False),
     "idempotency_mismatch": HttpAnswer(422, "idempotency_error", is_retryable=False),
@@ -72,7 +72,6 @@ HTTP_ANSWERS: dict[str, HttpAnswer] = {
     "provider_unavailable": HttpAnswer(503, "provider_error", is_retryable=True),
     "provider_not_configured": HttpAnswer(503, "provider_error", is_retryable=False),
     "ledger_unavailable": HttpAnswer(503, "server_error", is_retryable=True),
-    "not_ready": HttpAnswer(503, "server_error", is_retryable=True),
     "timeout": HttpAnswer(504, "provider_error", is_retryable=False),
 }
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.forms import BaseModelFormSet
 from django.http import HttpRequest
+from django.template.response import TemplateResponse
 
 from budgets.history.admin import HistoryAdmin
-from budgets.holds.operations import put_budget
-from budgets.http.admin import KeptAdmin
+from budgets.holds.operations import put_budget, retire_budget
+from budgets.http.admin import KeptAdmin, confirmation
 from budgets.http.cells import list_link, page_link
+from budgets.limits.admin_raises import RaiseInline, make_raises
 from budgets.limits.forms import AllowanceForm, BudgetForm
 from budgets.limits.models import Balance, Budget
 from budgets.limits.words import name_targets, rule, whose
@@ -111,6 +113,7 @@ class BudgetAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
     search_help_text = "Name of the budget, its organization or its plan."
     ordering = ("-pk",)
     autocomplete_fields = ("organization", "plan")
+    actions = ["retire"]
     readonly_fields = ("owner", "applies_to", "allows", "balances")
     fieldsets = (
         (None, {"fields": ("name", "owner", "applies_to", "allows", "balances")}),
@@ -161,6 +164,28 @@ class BudgetAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
     def save_model(self, request: HttpRequest, obj: Budget, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         """Put the budget: its open windows count what was spent in them."""
         put_budget(budget=obj)
+
+    def get_inlines(self, request: HttpRequest, obj: Budget | None = None) -> list[Any]:
+        """Offer to raise the limit of a budget that there is."""
+        return [RaiseInline] if obj else []
+
+    def save_formset(self, request: Any, form: Any, formset: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
+        """Raise the limit for a while."""
+        make_raises(formset, by=request.user)
+
+    @admin.action(description="Retire: no call falls under it any more", permissions=["change"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[Budget]) -> TemplateResponse | None:
+        """Take the chosen budgets out of force, once it is confirmed."""
+        question = "Retire these budgets? The next calls do not fall under them any more."
+        asked = confirmation(
+            request=request, page=self, rows=queryset, action="retire", question=question
+        )
+        if asked is None:
+            for budget in queryset.filter(active=True):
+                retire_budget(budget=budget)
+                self.log_change(request, budget, "Retired.")
+            self.message_user(request, "Retired. Their history stays.", messages.SUCCESS)
+        return asked
 
     @admin.display(description="of", ordering="organization__name")
     def owner(self, budget: Budget) -> str:

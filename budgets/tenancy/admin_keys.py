@@ -7,19 +7,22 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.html import format_html
 
 from budgets.core.clock import now
 from budgets.history.admin import HistoryAdmin
-from budgets.http.admin import KeptAdmin, confirmation, save_changed
+from budgets.http.admin import KeptAdmin, confirmation, form_page, save_changed
 from budgets.http.cells import day, instant
-from budgets.tenancy.forms import KeyForm, NewKeyForm
+from budgets.tenancy.forms import KeyForm, NewKeyForm, RotationForm
 from budgets.tenancy.keys import id_in
 from budgets.tenancy.models import ApiKey
-from budgets.tenancy.operations import create_key, set_key_status
+from budgets.tenancy.operations import create_key, rotate_key, set_key_status
 from budgets.tenancy.search import OrganizationFilter
 
 LONG_UNUSED = timedelta(days=90)
@@ -104,6 +107,7 @@ class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
         "allowed_models",
         "created",
         "used",
+        "overlap",
     )
     add_fields = (("project", "user"), "name", "expires_at", "allowed_models")
 
@@ -127,7 +131,9 @@ class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
         self, request: HttpRequest, obj: ApiKey | None = None
     ) -> tuple[str, ...]:
         """Keep whose a key is."""
-        return ("key", "organization", "project", "user", "created", "used") if obj else ()
+        return (
+            ("key", "organization", "project", "user", "created", "used", "overlap") if obj else ()
+        )
 
     def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         """Offer no way past the page that shows the key."""
@@ -164,16 +170,65 @@ class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
         self, request: HttpRequest, obj: Any, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Answer with the key itself: it is stored nowhere, so this is the only time."""
+        return self._secret_page(request, key=obj, text=obj.text, title=f"New API key: {obj.name}")
+
+    def _secret_page(
+        self, request: HttpRequest, *, key: ApiKey, text: str, title: str
+    ) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": f"New API key: {obj.name}",
-            "key": obj,
-            "text": obj.text,
+            "title": title,
+            "key": key,
+            "text": text,
             "base_url": settings.COSTSITE_BASE_URL,
-            "model": next((name for name in obj.allowed_models if "*" not in name), None),
+            "model": next((name for name in key.allowed_models if "*" not in name), None),
         }
         return TemplateResponse(request, "admin/budgets/apikey/secret.html", context)
+
+    def get_urls(self) -> list[Any]:
+        """Add the address where a key is rotated."""
+        view = self.admin_site.admin_view(self.rotate_view)
+        own = path("<path:object_id>/rotate/", view, name="budgets_apikey_rotate")
+        return [own, *super().get_urls()]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Lead to where a key is rotated."""
+        key = kwargs.get("obj")
+        context["may_rotate"] = key is not None and self._may_rotate(request, key)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def rotate_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Ask for how long the secret before works, and answer with the new key."""
+        key: ApiKey | None = self.get_object(request, unquote(object_id))
+        if key is None or not self._may_rotate(request, key):
+            raise PermissionDenied
+        form = RotationForm(request.POST or None)
+        if form.is_valid():
+            overlap = timedelta(hours=form.cleaned_data["overlap_hours"])
+            text = rotate_key(key=key, overlap=overlap, now=now())
+            self.log_change(request, key, f"Rotated, {overlap} of overlap.")
+            return self._secret_page(
+                request, key=key, text=text, title=f"New secret of the API key: {key.name}"
+            )
+        return form_page(
+            request=request,
+            page=self,
+            row=key,
+            form=form,
+            title=f"Rotate {key.name}?",
+            verb="Rotate",
+            explanation=[
+                "The key gets a new secret and stays the same key: its budgets and its history "
+                "go on. A secret from an earlier rotation stops at once."
+            ],
+        )
+
+    def _may_rotate(self, request: HttpRequest, key: ApiKey) -> bool:
+        is_revoked = key.status == ApiKey.Status.REVOKED
+        return not is_revoked and self.has_change_permission(request, key)
 
     @admin.action(description="Suspend", permissions=["change"])
     def suspend(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
@@ -234,6 +289,11 @@ class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
     def expires_on(self, row: ApiKey) -> str:
         """Write the day on which it ends; a dash if it does not."""
         return day(row.expires_at)
+
+    @admin.display(description="secret before works until (UTC)")
+    def overlap(self, row: ApiKey) -> str:
+        """Write until when the secret before the last rotation works; a dash without one."""
+        return instant(row.previous_expires_at)
 
     @admin.display(description="made (UTC)")
     def created(self, row: ApiKey) -> str:

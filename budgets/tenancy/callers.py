@@ -106,7 +106,7 @@ class Callers:
             raise InvalidApiKey
         proof, caller = await self._known(key.lookup_id)
         is_proved = proof.holds(secret=key.secret, pepper=self._pepper, now=now)
-        if not is_proved and self._kept.pop(key.lookup_id, None):
+        if not is_proved and self._kept.pop(key.lookup_id, None) is not None:
             # The key may have been made or rotated since it was looked up.
             proof, caller = await self._known(key.lookup_id)
             is_proved = proof.holds(secret=key.secret, pepper=self._pepper, now=now)

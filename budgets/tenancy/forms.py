@@ -102,6 +102,18 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it 
         return expires_at
 
 
+class RotationForm(forms.Form):
+    """For how long the secret before goes on working."""
+
+    overlap_hours = forms.IntegerField(
+        label="Overlap in hours",
+        min_value=0,
+        max_value=720,
+        initial=24,
+        help_text="So long the secret before works too. 0 stops it at once.",
+    )
+
+
 class NewKeyForm(KeyForm):
     """A new API key: for whom, in which project."""
 

@@ -90,7 +90,8 @@ def rotate_key(*, key: ApiKey, overlap: timedelta, now: datetime) -> str:
     """Give a key a new secret, and return its text, which can never be read again.
 
     The key stays the same key: its budgets, balances and history go on. The secret before works
-    until the overlap is over; one before that stops at once.
+    until the overlap is over; one before that stops, as does this one without an overlap, within
+    the second for which processes remember a key.
     """
     text = keys.KeyText(lookup_id=key.lookup_id, secret=keys.mint().secret)
     ApiKey.objects.filter(pk=key.pk).update(

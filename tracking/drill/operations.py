@@ -104,6 +104,9 @@ def run(orders: Orders) -> Findings:
         environment = {
             "COSTSITE_PROVIDER_TIMEOUT_S": str(_TIMEOUT_S),
             "COSTSITE_SETTLING_GRACE_S": str(_GRACE_S),
+            # The calls come over loopback and plain HTTP, whatever the site's public address is.
+            "ALLOWED_HOSTS": "127.0.0.1",
+            "COSTSITE_BASE_URL": "http://127.0.0.1",
         }
         servers = Servers(count=orders.processes, log=log, environment=environment)
         try:

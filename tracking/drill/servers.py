@@ -13,6 +13,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from django.conf import settings
+
 READY_S = 90.0
 
 
@@ -61,7 +63,11 @@ class Servers:
         address = ["--host", "127.0.0.1", "--port", str(port), "--no-access-log"]
         with self._log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603  Our own server, from a list.
-                [*command, *address], stdout=log, stderr=log, env=self._environment
+                [*command, *address],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=settings.BASE_DIR,
             )
 
 

@@ -12,7 +12,9 @@ from decimal import Decimal
 from django.db import transaction
 
 from budgets.core.ids import uuid7
+from budgets.holds.operations import put_budget
 from budgets.holds.terms import HoldRequest
+from budgets.limits.models import Budget
 from budgets.plans.models import Plan
 from budgets.tenancy import operations as tenancy
 from budgets.tenancy.models import ApiKey, Organization, Project, User
@@ -43,8 +45,8 @@ class Demo:
     organization: str
 
 
-def create_demo(*, now: datetime) -> Demo | None:
-    """Make an administrator, an organization with a key, and a month of calls in the ledger.
+def create_demo(*, now: datetime, days: int = DAYS) -> Demo | None:
+    """Make an administrator, an organization with a key, and some days of calls in the ledger.
 
     Gives None, and does nothing, where there is an organization already.
     """
@@ -59,8 +61,16 @@ def create_demo(*, now: datetime) -> Demo | None:
         default = Project.objects.for_organization(organization).get(slug="default")
         nightly = Project.objects.create(organization=organization, name="Nightly", slug="nightly")
         key, text = tenancy.create_key(project=default, user=admin, name="Quickstart")
-        batch, _ = tenancy.create_key(project=nightly, user=admin, name="Nightly batch")
-        _add_history(keys=[key, key, batch], now=now)
+        colleague = User.objects.create_user("colleague@example.com", name="Colleague")
+        tenancy.add_member(organization=organization, user=colleague)
+        batch, _ = tenancy.create_key(project=nightly, user=colleague, name="Nightly batch")
+        put_budget(
+            budget=Budget(
+                organization=organization, name="Demo, all together", limit_amount=Decimal(15)
+            ),
+            now=now,
+        )
+        _add_history(keys=[key, key, batch], now=now, days=days)
     return Demo(
         admin_email=admin.email,
         admin_password=password,
@@ -69,18 +79,18 @@ def create_demo(*, now: datetime) -> Demo | None:
     )
 
 
-def _add_history(*, keys: list[ApiKey], now: datetime) -> None:
+def _add_history(*, keys: list[ApiKey], now: datetime, days: int) -> None:
     """Book past calls as they would have been: each held, then settled, at its own instant."""
     chance = random.Random(_SEED)  # noqa: S311  # The same demo every time; nothing secret.
     models = {name: price_at(name=name, at=now) for name, _ in _MODELS}
-    for instant in _instants(chance, now):
+    for instant in _instants(chance, now, days):
         name = chance.choices([m for m, _ in _MODELS], [w for _, w in _MODELS])[0]
         _book_call(chance, key=chance.choice(keys), model=models[name], at=instant)
 
 
-def _instants(chance: random.Random, now: datetime) -> Iterator[datetime]:
-    begin = (now - timedelta(days=DAYS)).replace(minute=0, second=0, microsecond=0)
-    for hours in range(DAYS * 24):
+def _instants(chance: random.Random, now: datetime, days: int) -> Iterator[datetime]:
+    begin = (now - timedelta(days=days)).replace(minute=0, second=0, microsecond=0)
+    for hours in range(days * 24):
         hour = begin + timedelta(hours=hours)
         share = 0.2 if hour.weekday() >= 5 else 1.0
         for _ in range(chance.randint(0, round(_CALLS_BY_HOUR[hour.hour] * share))):

@@ -6,7 +6,10 @@ One file for each process, one line of JSON for each call. Amounts are text.
 from __future__ import annotations
 
 import json
+import logging
 import os
+import secrets
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +18,13 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.db import DataError, IntegrityError
+
 from budgets.holds.lane import Unsettled
 from budgets.holds.terms import Settlement
 from tracking.ledger import operations
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,7 @@ class Replay:
     settled: int
     already: int
     unknown: int
+    refused: int
 
 
 def write_down(*, unsettled: Iterable[Unsettled], folder: Path, now: datetime) -> Path | None:
@@ -38,11 +46,16 @@ def write_down(*, unsettled: Iterable[Unsettled], folder: Path, now: datetime) -
     if not lines:
         return None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}.jsonl"
-    with path.open("x", encoding="utf-8") as file:
+    # Processes on several machines may share the folder, and their ids are often the same.
+    path = folder / f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+    unfinished = path.with_suffix(".unfinished")
+    with unfinished.open("x", encoding="utf-8") as file:
         file.write("\n".join(lines) + "\n")
         file.flush()
         os.fsync(file.fileno())
+    # Only a whole file has the name that a replay looks for.
+    unfinished.rename(path)
+    _sync(folder)
     return path
 
 
@@ -50,20 +63,38 @@ def replay(*, folder: Path) -> Replay:
     """Make the settlements of a folder; those that were made before change nothing.
 
     A file is deleted once all of its calls are settled. A call that the ledger does not know
-    stays in its file: it belongs to another database.
+    stays in its file: it belongs to another database. So does one that the database refuses.
     """
-    counts = {"settled": 0, "corrected": 0, "already": 0, "unknown": 0}
+    counts: Counter[str] = Counter()
     for path in sorted(folder.glob("*.jsonl")):
-        found = [_book(settlement, records) for settlement, records in _read(path)]
-        for code in found:
-            counts[code] += 1
-        if "unknown" not in found:
-            path.unlink()
-    return Replay(counts["settled"] + counts["corrected"], counts["already"], counts["unknown"])
+        found = Counter(_book(settlement, records) for settlement, records in _read(path))
+        counts += found
+        if not found["unknown"] and not found["refused"]:
+            path.unlink(missing_ok=True)
+    return Replay(
+        settled=counts["settled"] + counts["corrected"],
+        already=counts["already"],
+        unknown=counts["unknown"],
+        refused=counts["refused"],
+    )
 
 
 def _book(settlement: Settlement, records: list[dict[str, Any]]) -> str:
-    return operations.book(settlements=[settlement], records=records)[0].code
+    try:
+        return operations.book(settlements=[settlement], records=records)[0].code
+    except (DataError, IntegrityError):
+        # What the database cannot store must not keep the calls after it from being settled.
+        logger.exception("call %s cannot be settled", settlement.request_id)
+        return "refused"
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder last, as fsync() on a file does only for what is in it."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _read(path: Path) -> Iterator[tuple[Settlement, list[dict[str, Any]]]]:

@@ -146,6 +146,7 @@ def test_keeps_what_an_allowance_counts() -> None:
         {
             "name": "Tiny",
             "default_output_tokens": "1024",
+            "wait_for_room_ms": "0",
             "budgets-TOTAL_FORMS": "1",
             "budgets-INITIAL_FORMS": "1",
             "budgets-0-id": str(plan.budgets.get().pk),
@@ -207,3 +208,14 @@ def test_lets_staff_who_may_not_change_budgets_only_read_allowances() -> None:
     assert answer.status_code == 302
     plan.refresh_from_db()
     assert plan.description == "For trying out"
+
+
+def test_changes_how_long_calls_wait_for_room() -> None:
+    plan = make.plan()
+
+    assert submit(superuser(), page_of(plan), wait_for_room_ms="250").status_code == 302
+    refused = submit(superuser(), page_of(plan), wait_for_room_ms="60000")
+
+    plan.refresh_from_db()
+    assert plan.wait_for_room_ms == 250
+    assert "less than or equal to 10000" in refused.content.decode()

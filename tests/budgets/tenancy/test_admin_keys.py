@@ -16,7 +16,17 @@ from budgets.tenancy import keys
 from budgets.tenancy.models import ApiKey, Organization
 from budgets.tenancy.operations import pepper
 from tests import make
-from tests.admin_pages import act, list_of, new, page_of, staff, submit, superuser, text_of
+from tests.admin_pages import (
+    act,
+    fields_in,
+    list_of,
+    new,
+    page_of,
+    staff,
+    submit,
+    superuser,
+    text_of,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -187,3 +197,43 @@ def test_lets_staff_act_only_where_they_may_change(key: ApiKey, acme: Organizati
     assert clerk.get(new(ApiKey)).status_code == 403
     act(clerk, "suspend", key)
     assert asked(key) == "invalid_api_key"
+
+
+def rotation_of(key: ApiKey) -> str:
+    return page_of(key).removesuffix("change/") + "rotate/"
+
+
+def test_rotates_a_key_and_shows_the_new_secret_once(key: ApiKey) -> None:
+    client = superuser()
+    before = bytes(key.secret_digest)
+    assert rotation_of(key) in text_of(client, page_of(key))
+
+    answer = submit(client, rotation_of(key), overlap_hours="2")
+
+    parts = keys.split(f"cs_live_{text_in(answer.content.decode())}")
+    assert parts is not None
+    assert "no-store" in answer["Cache-Control"]
+    key.refresh_from_db()
+    assert bytes(key.secret_digest) == keys.digest(secret=parts.secret, pepper=pepper())
+    assert bytes(key.previous_digest) == before
+    assert key.previous_expires_at is not None
+    assert abs(key.previous_expires_at - now() - timedelta(hours=2)) < timedelta(minutes=1)
+    assert parts.secret not in text_of(client, page_of(key))
+
+
+def test_offers_a_day_of_overlap_and_refuses_a_negative_one(key: ApiKey) -> None:
+    client = superuser()
+
+    assert fields_in(text_of(client, rotation_of(key)))["overlap_hours"] == "24"
+    refused = submit(client, rotation_of(key), overlap_hours="-1")
+
+    assert "greater than or equal to 0" in refused.content.decode()
+
+
+def test_rotates_no_revoked_key_and_for_nobody_who_may_not(key: ApiKey) -> None:
+    assert staff("view_apikey").get(rotation_of(key)).status_code == 403
+    ApiKey.objects.filter(pk=key.pk).update(status=ApiKey.Status.REVOKED)
+    client = superuser()
+
+    assert client.post(rotation_of(key), {"overlap_hours": "1"}).status_code == 403
+    assert rotation_of(key) not in text_of(client, page_of(key))

@@ -207,3 +207,13 @@ def test_lets_staff_act_only_where_they_may_change(acme: Organization, key: ApiK
 
     act(staff("change_organization"), "suspend", acme, confirmed="yes")
     assert asked(key) == "organization_suspended"
+
+
+def test_keeps_answers_only_for_an_organization_that_asks_for_it() -> None:
+    acme = make.organization()
+    assert not acme.stores_answers
+
+    assert submit(superuser(), page_of(acme), stores_answers="on").status_code == 302
+
+    acme.refresh_from_db()
+    assert acme.stores_answers

@@ -30,7 +30,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the drill, print what it found, and fail if a promise did not hold."""
-        found = operations.run(_orders(options))
+        orders = _orders(options)
+        try:
+            found = operations.run(orders)
+        except TimeoutError as error:
+            raise CommandError(str(error)) from error
         text = {key: _plain(value) for key, value in (asdict(found) | _derived(found)).items()}
         if options["json"]:
             self.stdout.write(json.dumps(text))
@@ -45,7 +49,9 @@ def _orders(options: dict[str, Any]) -> Orders:
     try:
         limit = Decimal(options["limit"])
     except InvalidOperation:
-        raise CommandError(f"--limit is an amount in USD, not {options['limit']!r}.") from None
+        limit = Decimal("NaN")
+    if not limit.is_finite():
+        raise CommandError(f"--limit is an amount in USD, not {options['limit']!r}.")
     orders = Orders(
         calls=options["calls"],
         parallel=options["parallel"],

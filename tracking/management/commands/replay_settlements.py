@@ -16,11 +16,11 @@ class Command(BaseCommand):
     help = "Make the settlements that processes wrote down because the database was away."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Replay, say what became of each, and fail if the ledger does not know a call."""
+        """Replay, say what became of each, and fail if a call could not be settled."""
         replayed = unsettled.replay(folder=settings.COSTSITE_DATA / "unsettled")
         self.stdout.write(
             f"{replayed.settled} settled now, {replayed.already} settled before,"
-            f" {replayed.unknown} unknown to this ledger."
+            f" {replayed.unknown} unknown to this ledger, {replayed.refused} refused by it."
         )
-        if replayed.unknown:
-            raise CommandError("Some calls are unknown here; their files were kept.")
+        if replayed.unknown or replayed.refused:
+            raise CommandError("Some calls could not be settled here; their files were kept.")

@@ -1,0 +1,1 @@
+"""Crashes: processes and servers are killed, and the journal is compared with what was told."""

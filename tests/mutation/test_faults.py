@@ -1,0 +1,81 @@
+"""Notices every seeded fault."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import tenants
+from tests.databases import on_own_copy
+from tests.mutation import faults
+from tests.mutation.killers import MODEL, call, killer_of, run_and_roll_back
+from tests.mutation.seeding import (
+    ROOT,
+    Fault,
+    NotInstalled,
+    broken_python,
+    create,
+    functions,
+    install_sql,
+)
+
+
+def named(fault: Fault) -> str:
+    return fault.name
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fault", faults.IN_SQL, ids=named)
+def test_notices_that(fault: Fault) -> None:
+    install_sql(fault)
+
+    assert killer_of(fault, run=run_and_roll_back), "the fault survives"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("fault", faults.IN_PYTHON, ids=named)
+def test_notices_in_the_operations_that(fault: Fault) -> None:
+    with broken_python(fault):
+        assert killer_of(fault, run=run_and_roll_back), "the fault survives"
+
+
+@pytest.mark.parametrize("fault", faults.IN_THE_LANE, ids=named)
+def test_notices_in_the_lane_that(
+    fault: Fault, committed_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(killer: str) -> None:
+        call(killer, alice=tenants.tenant(limit="100"), monkeypatch=monkeypatch)
+
+    with on_own_copy(), broken_python(fault):
+        assert killer_of(fault, run=run), "the fault survives"
+
+
+@pytest.mark.parametrize("fault", faults.IN_RACES, ids=named)
+def test_notices_in_a_race_that(fault: Fault, committed_db: None) -> None:
+    with on_own_copy():
+        install_sql(fault)
+        assert killer_of(fault, run=run_on_the_copy), "the fault survives"
+
+
+def run_on_the_copy(killer: str) -> None:
+    call(killer, committed_db=None, size=1)
+
+
+@pytest.mark.django_db
+def test_finds_nothing_without_a_fault() -> None:
+    for fault in faults.IN_SQL:
+        create(functions((ROOT / fault.file).read_text(encoding="utf-8")))
+
+    for killer in {k for f in [*faults.IN_SQL, *faults.IN_PYTHON] for k in f.killers} - {MODEL}:
+        run_and_roll_back(killer)
+    run_and_roll_back(MODEL)
+
+
+@pytest.mark.django_db
+def test_says_when_a_fault_is_none() -> None:
+    with pytest.raises(NotInstalled):
+        install_sql(Fault("absent", faults.STEP, "no such text", "", ()))
+    with (
+        pytest.raises(NotInstalled),
+        broken_python(Fault("absent", faults.LANE, "no such text", "", ())),
+    ):
+        pass
