@@ -48,8 +48,8 @@ SETTLES = [
     Fault(
         "a late settle books its whole cost on top of the estimate",
         STEP,
-        "a.usd - j.amount_usd, 0,",
-        "a.usd, 0,",
+        "greatest(a.usd - j.amount_usd, (",
+        "greatest(a.usd, (",
         _in("test_changes", "an_overdue_hold_is_charged_in_full_and_corrected_once"),
     ),
     Fault(
@@ -401,7 +401,7 @@ BOOKS = [
     Fault(
         "a recount counts the windows before too",
         RECOUNT,
-        "else budgets_window_start(g.window_kind, o.time_zone, v_now) end\n    group by",
+        "else budgets_window_start(g.window_kind, v_zone, v_now) end\n    group by",
         "else '-infinity' end\n    group by",
         (MODEL,),
     ),

@@ -1,13 +1,14 @@
 -- Count again what is spent and held under every budget that applies now, in the windows that hold
 -- now: after a budget came, a plan or a time zone changed, or was changed back. The journal and the
 -- open holds say it, whatever applied when they were written. The lock, taken exclusively, keeps
--- every hold and settle that it concerns out meanwhile. Rate limits are left alone: their windows
--- are short. p_organization null counts the site's own budgets. Returns how many balances it set.
+-- every hold and settle that it concerns out meanwhile. p_organization null counts the site's own
+-- budgets. Returns how many balances it set.
 create function budgets_recount(p_organization bigint, p_now timestamptz default null)
 returns integer language plpgsql as $$
 declare
   v_now constant timestamptz := coalesce(p_now, clock_timestamp());
   v_counted bigint[];
+  v_zone text;
 begin
   if p_organization is null then
     perform pg_advisory_xact_lock(70700, 0);
@@ -16,36 +17,40 @@ begin
     perform pg_advisory_xact_lock(70701, (p_organization % 2147483647)::integer);
   end if;
 
+  -- Read behind the lock. The site's own budgets keep the site's time.
+  v_zone := coalesce((select time_zone from budgets_organization where id = p_organization), 'UTC');
+
   with facts as (
     select organization_id, api_key_id, project_id, user_id, model, tags, session, admitted_at,
-      amount_usd as spent
+      amount_usd, tokens, (seq = 0)::integer as requests
     from budgets_journalentry where p_organization is null or organization_id = p_organization
     union all
-    select organization_id, api_key_id, project_id, user_id, model, tags, session, admitted_at, 0
+    select organization_id, api_key_id, project_id, user_id, model, tags, session, admitted_at,
+      0, 0, 0
     from budgets_hold where p_organization is null or organization_id = p_organization
   ), wanted as (
-    select g.budget_id, g.organization_id, g.subject, g.rank, g.blocks, g.limit_amount,
+    select g.budget_id, g.organization_id, g.subject, g.unit, g.rank, g.blocks, g.limit_amount,
       budgets_window_start(
-        g.window_kind, o.time_zone,
+        g.window_kind, v_zone,
         case g.window_kind when 'rolling' then f.admitted_at else v_now end) as window_start,
-      sum(f.spent) as spent
+      sum(case g.unit when 'usd' then f.amount_usd when 'tokens' then f.tokens
+            when 'requests' then f.requests else 0 end) as spent
     from facts f
     join budgets_organization o on o.id = f.organization_id
     left join budgets_membership m on m.organization_id = o.id and m.user_id = f.user_id
     cross join lateral budgets_applying(
       o.id, o.plan_id, coalesce(m.plan_id, o.plan_id), f.project_id, f.user_id, f.api_key_id,
       f.model, f.tags, f.session) g
-    where g.unit = 'usd'
-      and (g.organization_id is null) = (p_organization is null)
+    where (g.organization_id is null) = (p_organization is null)
       and f.admitted_at >= case g.window_kind
-        when 'rolling' then budgets_first_day(g.rolling_days, o.time_zone, v_now)
-        else budgets_window_start(g.window_kind, o.time_zone, v_now) end
-    group by 1, 2, 3, 4, 5, 6, 7
+        when 'rolling' then budgets_first_day(g.rolling_days, v_zone, v_now)
+        else budgets_window_start(g.window_kind, v_zone, v_now) end
+    group by 1, 2, 3, 4, 5, 6, 7, 8
   ), counted as (
     insert into budgets_balance as b (
       organization_id, budget_id, subject, window_start, unit, rank, blocks, limit_amount,
       held, spent, excess, opening)
-    select organization_id, budget_id, subject, window_start, 'usd', rank, blocks, limit_amount,
+    select organization_id, budget_id, subject, window_start, unit, rank, blocks, limit_amount,
       0, spent, greatest(spent - limit_amount, 0), spent
     from wanted order by budget_id, subject, window_start, organization_id
     on conflict (budget_id, subject, window_start, organization_id) do update
@@ -57,7 +62,8 @@ begin
 
   -- Open holds that did not count in these balances do from now on, and will be settled there.
   with missing as (
-    select x.request_id, x.amount_usd, b.id
+    select x.request_id, b.id,
+      case g.unit when 'usd' then x.amount_usd when 'tokens' then x.tokens else 1 end as held
     from budgets_hold x
     join budgets_organization o on o.id = x.organization_id
     left join budgets_membership m on m.organization_id = o.id and m.user_id = x.user_id
@@ -67,7 +73,7 @@ begin
     join budgets_balance b on b.id = any(v_counted) and b.budget_id = g.budget_id
       and b.subject = g.subject
       and b.window_start = budgets_window_start(
-        g.window_kind, o.time_zone,
+        g.window_kind, v_zone,
         case g.window_kind when 'rolling' then x.admitted_at else v_now end)
       and x.admitted_at >= b.window_start
     where (p_organization is null or x.organization_id = p_organization)
@@ -79,7 +85,7 @@ begin
   )
   update budgets_balance b
   set held = b.held + t.held, excess = greatest(b.spent + b.held + t.held - b.limit_amount, 0)
-  from (select id, sum(amount_usd) as held from missing group by 1) t
+  from (select id, sum(held) as held from missing group by 1) t
   where b.id = t.id;
   return cardinality(v_counted);
 end

@@ -135,13 +135,21 @@ begin
                 from taken), '{}')
     into v_deltas, v_settled;
 
-    -- A settle that comes after its estimate books the difference, once: seq 1 is the guard.
+    -- A settle that comes after its estimate books the difference, once: seq 1 is the guard. It
+    -- gives back no more than people's refunds have left; the first entry's row is the turn that
+    -- they and it take.
     if cardinality(v_settled) < cardinality(v_endings) then
+      perform from budgets_journalentry j join unnest(v_endings) a
+        on j.organization_id = a.org and j.request_id = a.id and j.seq = 0
+      where j.kind = 'estimate' order by j.request_id for update of j;
       with booked as (
         insert into budgets_journalentry (
           organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id,
           project_id, user_id, model, tags, session, balance_ids, admitted_at, booked_at, reason)
-        select j.organization_id, j.request_id, 1, 'correction', a.usd - j.amount_usd, 0,
+        select j.organization_id, j.request_id, 1, 'correction',
+          greatest(a.usd - j.amount_usd, (
+            select -sum(k.amount_usd) from budgets_journalentry k
+            where k.organization_id = j.organization_id and k.request_id = j.request_id)), 0,
           a.tokens - j.tokens, j.api_key_id, j.project_id, j.user_id, j.model, j.tags,
           j.session, j.balance_ids, j.admitted_at, v_now, 'settled after the estimate'
         from unnest(v_endings) a join budgets_journalentry j
@@ -246,20 +254,22 @@ begin
     loop
       with falls as materialized (
         select c.i as alike, g.organization_id, c.organization_id as caller_organization_id,
-          g.budget_id, g.subject, w.window_start, c.zone, g.unit, g.rank, g.blocks,
+          g.budget_id, g.subject, w.window_start, w.zone, g.unit, g.rank, g.blocks,
           l.limit_amount, b.id as balance_id, l.limit_amount - b.spent - b.held as room,
           l.limit_amount <> b.limit_amount or g.blocks <> b.blocks as is_stale
         from unnest(v_callers) c
         cross join lateral budgets_applying(
           c.organization_id, c.plan_id, c.user_plan_id, c.project_id, c.user_id, c.api_key_id,
           c.model, c.tags, c.session) g
+        -- All organizations share the site's own budgets, so these keep the site's time.
         cross join lateral (
-          select budgets_window_start(g.window_kind, c.zone, v_now) as window_start) w
+          select z.zone, budgets_window_start(g.window_kind, z.zone, v_now) as window_start
+          from (select case when g.organization_id is null then 'UTC' else c.zone end) z(zone)) w
         cross join lateral (
           select case when g.raised_until is null and g.rolling_days is null then g.limit_amount
             else budgets_limit_now(
               g.budget_id, g.limit_amount, g.raised_until, g.window_kind, g.rolling_days,
-              g.organization_id, c.organization_id, g.subject, c.zone, v_now)
+              g.organization_id, c.organization_id, g.subject, w.zone, v_now)
             end as limit_amount) l
         -- Two probes of one index, of which one runs: a balance of the site's own budgets has no
         -- organization, and no index serves "is not distinct from".

@@ -158,7 +158,7 @@ class Oracle:
         if booked.kind != "estimate" or kind == "estimate" or booked.is_corrected:
             return "already"
         booked.is_corrected = True
-        difference = usd - booked.amounts[0]
+        difference = max(usd - booked.amounts[0], -sum(booked.amounts))
         for key in booked.keys:
             unit = self.limits[key[0]].unit
             change = {"usd": difference, "tokens": Decimal(tokens - booked.tokens)}
@@ -192,18 +192,25 @@ class Oracle:
 
     def recount(self, *, now: datetime, sites: bool) -> None:
         """After a change, what applies now counts all that was in its window, whatever applied then."""
-        limits = [x for x in self.limits.values() if x.unit == "usd" and x.is_sites == sites]
+        limits = [x for x in self.limits.values() if x.is_sites == sites]
         for limit in limits:
             found: dict[BalanceKey, Decimal] = {}
             for booked in self.journal.values():
                 for key in self._keys_now(limit, booked.who, booked.admitted_at, now):
-                    found[key] = found.get(key, Decimal(0)) + sum(booked.amounts)
+                    counts = {
+                        "usd": sum(booked.amounts, Decimal(0)),
+                        "tokens": Decimal(booked.tokens),
+                        "requests": Decimal(1),
+                    }
+                    more = counts.get(limit.unit, Decimal(0))
+                    found[key] = found.get(key, Decimal(0)) + more
             for held in self.holds.values():
                 for key in self._keys_now(limit, held.who, held.admitted_at, now):
                     found.setdefault(key, Decimal(0))
                     if key not in held.keys:
                         held.keys.append(key)
-                        self.held[key] = self.held.get(key, Decimal(0)) + held.usd
+                        more = self._in_unit(key, held.usd, held.tokens)
+                        self.held[key] = self.held.get(key, Decimal(0)) + more
             self.spent.update(found)
 
     def room(self, key: BalanceKey, now: datetime) -> Decimal:
@@ -220,7 +227,7 @@ class Oracle:
         )
         used_before = Decimal(0)
         if limit.days is not None:
-            first = self._first_day(limit.days, now)
+            first = self._first_day(limit, limit.days, now)
             every = {*self.spent, *self.held}
             earlier = [k for k in every if k[:2] == key[:2] and first <= k[2] < key[2]]
             used_before = sum((self._used(k) for k in earlier), Decimal(0))
@@ -229,10 +236,14 @@ class Oracle:
     def _used(self, key: BalanceKey) -> Decimal:
         return self.spent.get(key, Decimal(0)) + self.held.get(key, Decimal(0))
 
-    def _first_day(self, days: int, now: datetime) -> datetime:
-        today = now.astimezone(self.zone).date()
-        first = datetime.combine(today - timedelta(days=days - 1), time(12), tzinfo=self.zone)
-        return window_at(window="day", zone=self.zone, instant=first).starts_at
+    def _zone(self, limit: Limit) -> ZoneInfo:
+        return ZoneInfo("UTC") if limit.is_sites else self.zone
+
+    def _first_day(self, limit: Limit, days: int, now: datetime) -> datetime:
+        zone = self._zone(limit)
+        today = now.astimezone(zone).date()
+        first = datetime.combine(today - timedelta(days=days - 1), time(12), tzinfo=zone)
+        return window_at(window="day", zone=zone, instant=first).starts_at
 
     def _resolve(self, request_id: UUID, held: Held, usd: Decimal, tokens: int, kind: str) -> None:
         for key in held.keys:
@@ -249,7 +260,7 @@ class Oracle:
             (
                 limit.id,
                 subject,
-                window_at(window=limit.window, zone=self.zone, instant=now).starts_at,
+                window_at(window=limit.window, zone=self._zone(limit), instant=now).starts_at,
             )
             for limit in self.limits.values()
             if who.falls_under(limit)
@@ -260,11 +271,12 @@ class Oracle:
         self, limit: Limit, who: Who, admitted_at: datetime, now: datetime
     ) -> list[BalanceKey]:
         """The balances, of windows that hold now, that a call of the past counts in."""
-        since = window_at(window=limit.window, zone=self.zone, instant=now).starts_at
+        zone = self._zone(limit)
+        since = window_at(window=limit.window, zone=zone, instant=now).starts_at
         begin = since
         if limit.days is not None:
-            since = self._first_day(limit.days, now)
-            begin = window_at(window="day", zone=self.zone, instant=admitted_at).starts_at
+            since = self._first_day(limit, limit.days, now)
+            begin = window_at(window="day", zone=zone, instant=admitted_at).starts_at
         if not who.falls_under(limit) or admitted_at < since:
             return []
         return [(limit.id, subject, begin) for subject in who.subjects(limit.each)]
