@@ -69,7 +69,29 @@ CASES = (
     Case("one budget, 4 processes of 16 in flight", "hot", 16, 4),
     Case("1,000 tenants x 4 budgets, 64 in flight", "tenants", 64),
     Case("refusals, 64 in flight", "full", 64),
+    Case("refusals, 4 processes of 64 in flight", "full", 64, 4),
 )
+
+# A year of a busy site: entries spread over the tenants, and the balances of budgets that they had.
+FILL = """
+insert into budgets_journalentry (
+  organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id, project_id,
+  user_id, model, tags, session, balance_ids, admitted_at, booked_at, reason)
+select o.ids[1 + n % cardinality(o.ids)], gen_random_uuid(), 0, 'charge', 0.0001, 0.0002, 700, 1, 1,
+  1, 'openai/gpt-4o-mini', '{}', '', array[n], at, at + interval '2 seconds', ''
+from generate_series(1, %(entries)s) n
+cross join (select array_agg(id) as ids from budgets_organization) o
+cross join lateral (select now() - interval '1 year' * (1 - n / %(entries)s::float8) as at) t
+"""
+FILL_BALANCES = """
+insert into budgets_balance (
+  organization_id, budget_id, subject, window_start, unit, rank, blocks, limit_amount, held, spent,
+  excess, opening)
+select d.organization_id, d.id, '', timestamptz '2020-01-01 00:00Z' + interval '1 day' * n, 'usd', 1,
+  true, 1, 0, 0, 0, 0
+from (select * from budgets_budget where organization_id is not null order by id) d
+cross join generate_series(1, %(each)s) n
+"""
 
 
 def make_callers() -> dict[str, list[Caller]]:
@@ -221,6 +243,22 @@ def rounds(
             yield case.name, rate, rate / ((base + again) / 2), took
 
 
+def fill(*, entries: int, balances: int) -> None:
+    """Put a past into the database, and let the planner know of it."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from budgets_budget where organization_id is not null")
+        budgets = cursor.fetchone()[0]
+        cursor.execute(FILL_BALANCES, {"each": -(-balances // budgets)})
+        for _ in range(10):
+            cursor.execute(FILL, {"entries": entries // 10})
+        for name in ("budgets_journalentry", "budgets_balance", "budgets_hold"):
+            cursor.execute(f"vacuum analyze {name}")
+        cursor.execute("checkpoint")
+    connection.close()
+
+
 def table(found: dict[str, Measured]) -> str:
     """Write the medians of all rounds, with the least and the most."""
     lines = [
@@ -245,12 +283,16 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default="", help="part of a case's name")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--entries", type=int, default=0, help="first put so many into the journal")
+    parser.add_argument("--balances", type=int, default=100_000, help="with --entries")
     options = parser.parse_args()
     found: dict[str, Measured] = {}
     with own_site(options={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as server:
         callers = make_callers()
         pgbench = Pgbench(server)
         pgbench.prepare(scale=PGBENCH_CLIENTS)
+        if options.entries:
+            fill(entries=options.entries, balances=options.balances)
         cases = [case for case in CASES if options.only in case.name]
         for name, rate, ratio, took in rounds(cases, callers, pgbench, options):
             m = found.setdefault(name, Measured())

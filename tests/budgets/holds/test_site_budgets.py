@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
@@ -31,8 +32,8 @@ def ask(key: ApiKey, usd: str) -> str:
         organization_id=key.organization_id,
         api_key_id=key.pk,
         model="m",
-        usd=make.Decimal(usd),
-        least_usd=make.Decimal(usd),
+        usd=Decimal(usd),
+        least_usd=Decimal(usd),
         tokens=1,
         ttl_s=60,
     )
@@ -59,5 +60,5 @@ def test_a_new_one_counts_what_all_have_spent_on_its_day() -> None:
     budget = Budget(limit_amount=1, window="day", name="Site")
     operations.put_budget(budget=budget, now=LATE_EVENING)
 
-    assert Balance.objects.get(budget=budget).held == make.Decimal("0.8")
+    assert Balance.objects.get(budget=budget).held == Decimal("0.8")
     assert ask(keys[1], "0.3") == "over_limit"
