@@ -46,7 +46,11 @@ def test_raises_a_limit_at_once(acme: Organization, budget: Budget) -> None:
     assert raise_it(budget).status_code == 302
 
     made = LimitRaise.objects.get()
-    assert (made.amount, made.reason, str(made.made_by)) == (Decimal(5), "Launch week", "root@example.org")
+    assert (made.amount, made.reason, str(made.made_by)) == (
+        Decimal(5),
+        "Launch week",
+        "root@example.org",
+    )
     assert abs(made.starts_at - now()) < timedelta(minutes=1)
     budget.refresh_from_db()
     assert budget.raised_until == made.ends_at
