@@ -30,7 +30,7 @@ from tests.tenants import Tenant
 pytestmark = pytest.mark.crash
 
 HELD, ACTUAL = Decimal("0.01"), Decimal("0.003")
-SETTLE: LiteralString = "select * from budgets_step('[]', jsonb_build_array(%s::jsonb))"
+SETTLE: LiteralString = "select * from budgets_step('[]', json_build_array(%s::json))"
 
 _numbers = itertools.count(1)
 
@@ -47,7 +47,7 @@ class DeafLane(Lane):
         super().__init__(hold_patience_s=10)
         self.left = deaf_for
 
-    async def _execute(self, batch: list[Any]) -> dict[tuple[str, UUID], Verdict]:
+    async def _execute(self, batch: list[Any]) -> dict[tuple[str, int], Verdict]:
         verdicts = await super()._execute(batch)
         if self.left:
             self.left -= 1
@@ -171,8 +171,8 @@ def test_a_recount_cut_off_amid_its_transaction_changes_nothing(committed_db: No
     first = make.budget(organization=alice.organization, limit="1", window="total", active=False)
     second = make.budget(organization=alice.organization, limit="1", window="total")
     asked, under_way = hold_of(alice), hold_of(alice)
-    for hold in (asked, under_way):
-        told(lambda lane, hold=hold: lane.hold(hold))
+    told(lambda lane: lane.hold(asked))
+    told(lambda lane: lane.hold(under_way))
     told(lambda lane: lane.settle(charge_of(asked)))
     Budget.objects.filter(pk=first.pk).update(active=True)
 
