@@ -396,7 +396,7 @@ BOOKS = [
         RECOUNT,
         "set opening = b.opening + excluded.spent - b.spent,",
         "set opening = 0,",
-        (*_in("test_changes", "another_plan_counts_what_was_spent_and_is_held"), MODEL),
+        _in("test_mutants_found", "counting_again_keeps_what_a_balance_opened_with"),
     ),
     Fault(
         "a recount counts the windows before too",

@@ -163,6 +163,16 @@ def test_a_new_budget_leaves_out_the_day_before(key: ApiKey) -> None:
     assert code_of(key, "0.4") == "admitted"
 
 
+def test_counting_again_keeps_what_a_balance_opened_with(key: ApiKey) -> None:
+    make.charge(key=key, request=make.held_call(key=key, usd="0.5"), usd="0.5")
+    budget = Budget(organization=key.organization, name="new", limit_amount=Decimal(1))
+
+    for _ in range(2):
+        operations.put_budget(budget=budget, now=make.NOW)
+
+    assert queries.differences() == []
+
+
 def test_a_hold_before_its_expiry_is_not_charged_as_overdue(key: ApiKey) -> None:
     request = make.held_call(key=key, usd="0.8", ttl_s=60)
     overdue = {
@@ -174,7 +184,7 @@ def test_a_hold_before_its_expiry_is_not_charged_as_overdue(key: ApiKey) -> None
     with connection.cursor() as cursor:
         early = make.NOW + timedelta(seconds=59)
         cursor.execute(
-            "select code from budgets_step('[]'::jsonb, %s::jsonb, %s)",
+            "select code from budgets_step('[]'::json, %s::json, %s)",
             [json.dumps([overdue]), early],
         )
         assert cursor.fetchall() == [("unknown",)]
@@ -286,7 +296,7 @@ def test_a_hold_waits_for_a_recount_of_its_organization(alice: Tenant) -> None:
         asking.execute("set local lock_timeout = '100ms'")
 
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            asking.execute("select * from budgets_step(%s::jsonb, '[]'::jsonb)", [holds])
+            asking.execute("select * from budgets_step(%s::json, '[]'::json)", [holds])
 
 
 @contextmanager
