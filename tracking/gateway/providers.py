@@ -206,8 +206,15 @@ def _was_reported(answer: Any) -> bool:
 
 
 def _plain(answer: Any) -> dict[str, Any]:
-    """Turn the library's object into a dictionary without its empty fields."""
+    """Turn the library's object into a dictionary without its empty fields.
+
+    Two are there in every answer of the dialect, empty or not, and typed clients count on them.
+    """
     plain: dict[str, Any] = answer.model_dump(exclude_none=True)
+    for choice in plain.get("choices", ()):
+        choice.setdefault("finish_reason", None)
+        if "message" in choice:
+            choice["message"].setdefault("content", None)
     return plain
 
 
