@@ -6,7 +6,7 @@
 create function budgets_recount(p_organization bigint, p_now timestamptz default null)
 returns integer language plpgsql as $$
 declare
-  v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+  v_now timestamptz;
   v_counted bigint[];
 begin
   if p_organization is null then
@@ -15,6 +15,8 @@ begin
     perform pg_advisory_xact_lock_shared(70700, 0);
     perform pg_advisory_xact_lock(70701, (p_organization % 2147483647)::integer);
   end if;
+  -- Behind the lock: a window may have ended while it was waited for.
+  v_now := coalesce(p_now, clock_timestamp());
 
   with facts as (
     select organization_id, api_key_id, project_id, user_id, model, tags, session, admitted_at,
