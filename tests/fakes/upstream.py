@@ -28,9 +28,14 @@ class Gate:
         """Let whoever waits go on."""
         self._opened.set()
 
-    async def passed(self) -> None:
-        """Wait for the opening; give up when a test has forgotten it."""
+    async def passed(self, request: web.Request) -> None:
+        """Wait for the opening; give up when a test has forgotten it.
+
+        :raises ConnectionError: if whoever asked has left meanwhile
+        """
         for _ in range(6000):
+            if request.transport is None:
+                raise ConnectionResetError
             if self._opened.is_set():
                 return
             await asyncio.sleep(0.005)
@@ -88,6 +93,9 @@ class Upstream:
         self.under_way += 1
         try:
             return await self._scripted(request, asked, self.script)
+        except ConnectionError:
+            self.aborted += 1
+            return web.Response()  # Nobody is there to take it.
         finally:
             self.under_way -= 1
 
@@ -95,7 +103,7 @@ class Upstream:
         self, request: web.Request, asked: dict[str, Any], script: Script
     ) -> web.StreamResponse:
         if script.gate and script.gate_before_word is None:
-            await script.gate.passed()
+            await script.gate.passed(request)
         await asyncio.sleep(script.wait_s)
         if script.breaks:
             return _broken(request)
@@ -125,24 +133,21 @@ class Upstream:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         frame = _frame(asked, "chat.completion.chunk", script)
-        try:
-            for position, word in enumerate(script.words):
-                if script.breaks_after == position:
-                    _broken(request)
-                    return response
-                if script.gate and script.gate_before_word == position:
-                    await script.gate.passed()
-                delta = {"index": 0, "delta": {"role": "assistant", "content": word}}
-                await response.write(_event({**frame, "choices": [delta]}))
-                await asyncio.sleep(script.word_wait_s)
-            last = {"index": 0, "delta": {}, "finish_reason": "stop"}
-            await response.write(_event({**frame, "choices": [last]}))
-            if script.usage is not None:
-                await response.write(_event({**frame, "choices": [], "usage": script.usage}))
-            await response.write(b"data: [DONE]\n\n")
-            self.served += 1
-        except ConnectionError:
-            self.aborted += 1
+        for position, word in enumerate(script.words):
+            if script.breaks_after == position:
+                _broken(request)
+                return response
+            if script.gate and script.gate_before_word == position:
+                await script.gate.passed(request)
+            delta = {"index": 0, "delta": {"role": "assistant", "content": word}}
+            await response.write(_event({**frame, "choices": [delta]}))
+            await asyncio.sleep(script.word_wait_s)
+        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        await response.write(_event({**frame, "choices": [last]}))
+        if script.usage is not None:
+            await response.write(_event({**frame, "choices": [], "usage": script.usage}))
+        await response.write(b"data: [DONE]\n\n")
+        self.served += 1
         return response
 
 

@@ -13,6 +13,18 @@ from types import CodeType, FunctionType, ModuleType
 
 from django.db import connection
 
+STEP, RECOUNT, ADJUST, SEALS = (
+    f"budgets/holds/sql/{name}.sql" for name in ("step", "recount", "adjust", "seals")
+)
+WINDOWS = "budgets/limits/sql/windows.sql"
+OPERATIONS, LANE = "budgets/holds/operations.py", "budgets/holds/lane.py"
+
+
+def killed_by(module: str, test: str) -> tuple[str, ...]:
+    """Name the test that notices a fault."""
+    return (f"budgets.holds.{module}:test_{test}",)
+
+
 FUNCTION = re.compile(r"^create (?:or replace )?function .*?^\$\$;$", re.DOTALL | re.MULTILINE)
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests import tenants
 from tests.databases import on_own_copy
-from tests.mutation import faults
+from tests.mutation import faults, python_faults, seeding
 from tests.mutation.killers import MODEL, call, killer_of, run_and_roll_back
 from tests.mutation.seeding import (
     ROOT,
@@ -32,13 +32,13 @@ def test_notices_that(fault: Fault) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("fault", faults.IN_PYTHON, ids=named)
+@pytest.mark.parametrize("fault", python_faults.IN_PYTHON, ids=named)
 def test_notices_in_the_operations_that(fault: Fault) -> None:
     with broken_python(fault):
         assert killer_of(fault, run=run_and_roll_back), "the fault survives"
 
 
-@pytest.mark.parametrize("fault", faults.IN_THE_LANE, ids=named)
+@pytest.mark.parametrize("fault", python_faults.IN_THE_LANE, ids=named)
 def test_notices_in_the_lane_that(
     fault: Fault, committed_db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -49,7 +49,7 @@ def test_notices_in_the_lane_that(
         assert killer_of(fault, run=run), "the fault survives"
 
 
-@pytest.mark.parametrize("fault", faults.IN_RACES, ids=named)
+@pytest.mark.parametrize("fault", python_faults.IN_RACES, ids=named)
 def test_notices_in_a_race_that(fault: Fault, committed_db: None) -> None:
     with on_own_copy():
         install_sql(fault)
@@ -65,7 +65,9 @@ def test_finds_nothing_without_a_fault() -> None:
     for fault in faults.IN_SQL:
         create(functions((ROOT / fault.file).read_text(encoding="utf-8")))
 
-    for killer in {k for f in [*faults.IN_SQL, *faults.IN_PYTHON] for k in f.killers} - {MODEL}:
+    for killer in {k for f in [*faults.IN_SQL, *python_faults.IN_PYTHON] for k in f.killers} - {
+        MODEL
+    }:
         run_and_roll_back(killer)
     run_and_roll_back(MODEL)
 
@@ -73,9 +75,9 @@ def test_finds_nothing_without_a_fault() -> None:
 @pytest.mark.django_db
 def test_says_when_a_fault_is_none() -> None:
     with pytest.raises(NotInstalled):
-        install_sql(Fault("absent", faults.STEP, "no such text", "", ()))
+        install_sql(Fault("absent", seeding.STEP, "no such text", "", ()))
     with (
         pytest.raises(NotInstalled),
-        broken_python(Fault("absent", faults.LANE, "no such text", "", ())),
+        broken_python(Fault("absent", seeding.LANE, "no such text", "", ())),
     ):
         pass

@@ -125,6 +125,15 @@ def unloaded_reason() -> str | None:
     return None if is_loaded() else "gateway: the provider library is being loaded"
 
 
+async def close() -> None:
+    """Close the connections that are kept open to providers for the next calls."""
+    if _Library.loaded is not None:
+        from litellm.llms.custom_httpx import async_client_cleanup
+
+        await async_client_cleanup.close_litellm_async_clients()  # type: ignore[no-untyped-call]
+        _Library.loaded.in_memory_llm_clients_cache.flush_cache()
+
+
 async def complete(call: ProviderCall) -> dict[str, Any]:
     """Send a chat completion and give its answer in OpenAI's shape.
 
@@ -182,8 +191,11 @@ async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
     """Wait for the next chunk; None after the last.
 
     The deadline stands around each wait and not around the loop: it would cancel whoever reads
-    the chunks while they are doing something else.
+    the chunks while they are doing something else. A chunk that is there already does not count
+    when it is too late: no deadline would ever end a slow reading of what came fast.
     """
+    if asyncio.get_running_loop().time() > until:
+        raise TimeoutError
     async with asyncio.timeout_at(until):
         return await anext(chunks, None)
 
@@ -194,8 +206,15 @@ def _was_reported(answer: Any) -> bool:
 
 
 def _plain(answer: Any) -> dict[str, Any]:
-    """Turn the library's object into a dictionary without its empty fields."""
+    """Turn the library's object into a dictionary without its empty fields.
+
+    Two are there in every answer of the dialect, empty or not, and typed clients count on them.
+    """
     plain: dict[str, Any] = answer.model_dump(exclude_none=True)
+    for choice in plain.get("choices", ()):
+        choice.setdefault("finish_reason", None)
+        if "message" in choice:
+            choice["message"].setdefault("content", None)
     return plain
 
 
@@ -213,13 +232,13 @@ def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.Pro
 
 def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.ProviderFailure]:
     """Judge by how far the call had come, and by the status if the provider answered with one."""
-    if isinstance(error, (TimeoutError, _Library.loaded.Timeout)):
-        return failures.ProviderUnavailable if _never_connected(error) else failures.ProviderTimeout
+    status = None if was_begun else _answered_status(error)
+    if status is None and not was_begun and _never_connected(error):
+        return failures.ProviderUnavailable
+    if status is None and isinstance(error, (TimeoutError, _Library.loaded.Timeout)):
+        return failures.ProviderTimeout
     if was_begun:
         return failures.ProviderInterrupted
-    if _never_connected(error):
-        return failures.ProviderUnavailable
-    status = _answered_status(error)
     if status is None:
         # The library refuses what it cannot translate before anything is sent.
         is_unsent = isinstance(error, _Library.loaded.BadRequestError)

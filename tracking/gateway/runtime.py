@@ -65,6 +65,7 @@ class Runtime:
         for task in [*self._tasks]:
             task.cancel()
         await self.reader.close()
+        await providers.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run work that a client who leaves must not cancel; stop() waits for it."""

@@ -6,7 +6,7 @@
 create function budgets_recount(p_organization bigint, p_now timestamptz default null)
 returns integer language plpgsql as $$
 declare
-  v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+  v_now timestamptz;
   v_counted bigint[];
   v_zone text;
 begin
@@ -16,6 +16,8 @@ begin
     perform pg_advisory_xact_lock_shared(70700, 0);
     perform pg_advisory_xact_lock(70701, (p_organization % 2147483647)::integer);
   end if;
+  -- Behind the lock: a window may have ended while it was waited for.
+  v_now := coalesce(p_now, clock_timestamp());
 
   -- Read behind the lock. The site's own budgets keep the site's time.
   v_zone := coalesce((select time_zone from budgets_organization where id = p_organization), 'UTC');

@@ -80,7 +80,7 @@ def test_books_a_confirmation_only_once(charge: JournalEntry) -> None:
     ],
 )
 def test_says_in_the_form_what_is_wrong(
-    charge: JournalEntry, fields: dict[str, str], told: str
+    charge: JournalEntry, fields: dict[str, Any], told: str
 ) -> None:
     assert told in ask(charge, **fields).content.decode()
     assert JournalEntry.objects.count() == 1

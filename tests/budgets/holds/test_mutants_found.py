@@ -1,4 +1,4 @@
-"""What no other test noticed when it was broken on purpose (tests/mutation)."""
+"""What no test noticed, or only the long one, when it was broken on purpose (tests/mutation)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from django.db import connection
 from psycopg.conninfo import make_conninfo
 
 from budgets.holds import operations, queries
-from budgets.holds.models import Hold
+from budgets.holds.models import Hold, JournalEntry
 from budgets.holds.terms import HoldRequest, IdempotentName, Settlement
-from budgets.limits.models import LimitRaise
+from budgets.limits.models import Balance, Budget, LimitRaise
 from budgets.tenancy.models import ApiKey, Project
 from tests import make, tenants
 from tests.budgets.holds import test_seals
@@ -55,6 +55,124 @@ def asked(key: ApiKey, **fields: Any) -> HoldRequest:
     return replace(request, **fields)
 
 
+def code_of(key: ApiKey, usd: str, **fields: Any) -> str:
+    """Hold an amount, all or nothing."""
+    amounts = {"usd": Decimal(usd), "least_usd": Decimal(usd)}
+    return operations.hold(request=asked(key, **amounts, **fields), now=make.NOW).code
+
+
+def test_a_charge_is_not_corrected_by_settling_again(key: ApiKey) -> None:
+    request = make.held_call(key=key, usd="0.5")
+    make.charge(key=key, request=request, usd="0.5")
+
+    again = Settlement(request, key.organization_id, Decimal("0.1"), 1)
+
+    assert operations.settle(settlement=again, now=make.NOW).code == "already"
+
+
+def test_the_journal_knows_when_a_call_was_admitted(key: ApiKey) -> None:
+    later = make.NOW + timedelta(minutes=5)
+    make.charge(key=key, request=make.held_call(key=key, usd="0.5"), usd="0.5", at=later)
+
+    entry = JournalEntry.objects.get()
+    assert (entry.admitted_at, entry.booked_at) == (make.NOW, later)
+
+
+def test_calls_of_one_batch_see_each_other(key: ApiKey) -> None:
+    cents = {"usd": Decimal("0.6"), "least_usd": Decimal("0.6")}
+
+    verdicts = operations.step(holds=[asked(key, **cents), asked(key, **cents)], now=make.NOW)
+
+    assert [verdict.code for verdict in verdicts] == ["admitted", "over_limit"]
+
+
+def test_tokens_and_dollars_are_counted_apart(key: ApiKey) -> None:
+    make.budget(organization=key.organization, limit="100", unit="tokens", window="minute")
+
+    verdicts = operations.step(holds=[asked(key, tokens=60) for _ in range(2)], now=make.NOW)
+
+    assert [verdict.code for verdict in verdicts] == ["admitted", "over_limit"]
+    held = Balance.objects.values_list("unit", "held")
+    assert set(held) == {("usd", Decimal("0.1")), ("tokens", Decimal(60))}
+
+
+def test_what_is_left_beside_a_hold_can_be_held(key: ApiKey) -> None:
+    assert code_of(key, "0.6") == code_of(key, "0.4") == "admitted"
+
+
+def test_each_call_of_a_batch_falls_under_its_own_session(key: ApiKey) -> None:
+    make.budget(organization=key.organization, limit="0.15", each="session", window="total")
+
+    verdicts = operations.step(holds=[asked(key, session=x) for x in ("a", "b")], now=make.NOW)
+
+    assert [verdict.code for verdict in verdicts] == ["admitted", "admitted"]
+
+
+def test_an_id_is_not_admitted_again_after_its_call(key: ApiKey) -> None:
+    request = make.held_call(key=key, usd="0.5")
+    make.charge(key=key, request=request, usd="0.1")
+
+    assert code_of(key, "0.1", request_id=request) == "duplicate_resolved"
+
+
+def test_a_budget_that_warns_lets_through(key: ApiKey) -> None:
+    make.budget(organization=key.organization, limit="0.01", enforcement="warn")
+
+    assert code_of(key, "0.1") == "admitted"
+
+
+def test_a_budget_of_each_tag_counts_every_tag(key: ApiKey) -> None:
+    make.budget(organization=key.organization, limit="0.15", each="tag")
+
+    assert code_of(key, "0.1", tags=("a", "b")) == "admitted"
+    assert code_of(key, "0.1", tags=("b",)) == "over_limit"
+
+
+def test_a_budget_for_some_models_leaves_the_others_alone(key: ApiKey) -> None:
+    make.budget(organization=key.organization, limit="0.01", model_pattern="openai/*")
+
+    assert code_of(key, "0.1") == "admitted"
+    assert code_of(key, "0.1", model="openai/small") == "over_limit"
+
+
+def test_a_retired_budget_lets_through(key: ApiKey) -> None:
+    budget = make.budget(organization=key.organization, limit="0.01")
+    operations.retire_budget(budget=budget)
+
+    assert code_of(key, "0.1") == "admitted"
+
+
+def test_counting_again_counts_a_hold_once(key: ApiKey) -> None:
+    make.held_call(key=key, usd="0.5")
+
+    operations.recount(organization=key.organization, now=make.NOW)
+
+    assert Balance.objects.get().held == Decimal("0.5")
+
+
+def test_a_new_budget_leaves_out_the_day_before(key: ApiKey) -> None:
+    yesterday = make.NOW - timedelta(days=1)
+    request = make.held_call(key=key, usd="0.5", at=yesterday)
+    make.charge(key=key, request=request, usd="0.5", at=yesterday)
+    budget = Budget(
+        organization=key.organization, name="new", limit_amount=Decimal("0.4"), window="day"
+    )
+
+    operations.put_budget(budget=budget, now=make.NOW)
+
+    assert code_of(key, "0.4") == "admitted"
+
+
+def test_counting_again_keeps_what_a_balance_opened_with(key: ApiKey) -> None:
+    make.charge(key=key, request=make.held_call(key=key, usd="0.5"), usd="0.5")
+    budget = Budget(organization=key.organization, name="new", limit_amount=Decimal(1))
+
+    for _ in range(2):
+        operations.put_budget(budget=budget, now=make.NOW)
+
+    assert queries.differences() == []
+
+
 def test_a_hold_before_its_expiry_is_not_charged_as_overdue(key: ApiKey) -> None:
     request = make.held_call(key=key, usd="0.8", ttl_s=60)
     overdue = {
@@ -66,7 +184,8 @@ def test_a_hold_before_its_expiry_is_not_charged_as_overdue(key: ApiKey) -> None
     with connection.cursor() as cursor:
         early = make.NOW + timedelta(seconds=59)
         cursor.execute(
-            "select code from budgets_step('[]', %s::jsonb, %s)", [json.dumps([overdue]), early]
+            "select code from budgets_step('[]'::json, %s::json, %s)",
+            [json.dumps([overdue]), early],
         )
         assert cursor.fetchall() == [("unknown",)]
     assert Hold.objects.get().amount_usd == Decimal("0.8")
@@ -119,6 +238,23 @@ def test_a_tags_budget_counts_calls_with_other_tags_before_it(key: ApiKey) -> No
     assert refused.code == "over_limit"
 
 
+def test_gives_back_no_more_of_one_call_than_it_was_charged(key: ApiKey) -> None:
+    requests = [make.held_call(key=key, usd="0.3") for _ in range(2)]
+    for request in requests:
+        make.charge(key=key, request=request, usd="0.3")
+
+    adjustment = operations.Adjustment(
+        organization=key.organization,
+        request_id=requests[0],
+        kind="refund",
+        amount_usd=Decimal("-0.31"),
+        reason="a test",
+        actor=None,
+    )
+    with pytest.raises(operations.BelowZero):
+        operations.adjust(adjustment=adjustment, now=make.NOW)
+
+
 def test_a_changed_reason_shows(key: ApiKey) -> None:
     make.charge(key=key, request=make.held_call(key=key, usd="0.1"), usd="0.1")
     operations.seal(now=make.NOW + timedelta(hours=2))
@@ -160,7 +296,7 @@ def test_a_hold_waits_for_a_recount_of_its_organization(alice: Tenant) -> None:
         asking.execute("set local lock_timeout = '100ms'")
 
         with pytest.raises(psycopg.errors.LockNotAvailable):
-            asking.execute("select * from budgets_step(%s::jsonb, '[]')", [holds])
+            asking.execute("select * from budgets_step(%s::json, '[]'::json)", [holds])
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from tests.tracking.gateway.calls import PATH, body
 from tracking.gateway.runtime import start_runtime, stop_runtime
 
 
+@pytest.mark.filterwarnings("ignore:Item .* on TypedDict class:UserWarning")
 def test_no_address_under_v1_touches_the_orm(
     models_listed: str, committed_db: None, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,6 +55,8 @@ def test_streams_with_usage_when_asked(
     text = "".join(chunk.choices[0].delta.content or "" for chunk in said)
     assert text == "one two three four five "
     assert all(chunk.usage is None for chunk in said)
+    reasons = [chunk.to_dict()["choices"][0]["finish_reason"] for chunk in said]  # type: ignore[index]
+    assert reasons == [None] * 5 + ["stop"]
     assert (last.choices, last.usage and last.usage.total_tokens) == ([], 16)
     entry, record = alice.the_call()
     assert Decimal(last.usage.cost) == entry.amount_usd  # type: ignore[union-attr]  # ours
@@ -100,6 +102,7 @@ def test_calls_tools(sdk: openai.OpenAI, alice: Tenant, upstream: Upstream) -> N
 
     (call,) = answer.choices[0].message.tool_calls or []
     assert isinstance(call, ChatCompletionMessageFunctionToolCall)
+    assert answer.choices[0].message.to_dict()["content"] is None
     assert (call.function.name, call.function.arguments) == ("weather", '{"city": "Oslo"}')
     assert upstream.requests[0]["tools"] == [tool]
     assert alice.the_call()[0].kind == "charge"

@@ -1,0 +1,104 @@
+"""Faults in Python: in operations, in the lane, and those that only a race shows."""
+
+from __future__ import annotations
+
+from tests.mutation.seeding import LANE, OPERATIONS, RECOUNT, STEP, Fault, killed_by
+
+IN_PYTHON = [
+    Fault(
+        "a new budget counts nothing before it",
+        OPERATIONS,
+        "        for organization in _organizations_under(budget):\n"
+        "            recount(organization=organization, now=now)",
+        "        pass",
+        killed_by("test_changes", "a_budget_added_in_mid_window_counts_from_the_windows_start"),
+    ),
+    Fault(
+        "a shorter raise ends a longer one",
+        OPERATIONS,
+        "max(filter(None, (budget.raised_until, limit_raise.ends_at)))",
+        "limit_raise.ends_at",
+        killed_by("test_mutants_found", "a_shorter_raise_leaves_a_longer_one_alone"),
+    ),
+    Fault(
+        "a raise is deleted when it is ended",
+        OPERATIONS,
+        "ends_at__gt=now, starts_at__lt=now).update(\n        ends_at=now\n    )",
+        "starts_at__lt=now).delete()",
+        killed_by("test_raises", "raises_add_up_and_one_can_be_ended"),
+    ),
+    Fault(
+        "a refund needs no reason",
+        OPERATIONS,
+        "if not adjustment.reason.strip():",
+        "if not adjustment.reason:",
+        killed_by("test_adjustments", "needs_a_reason_and_a_call_of_the_organization"),
+    ),
+]
+
+IN_THE_LANE = [
+    Fault(
+        "a second hold of one id is taken for the first",
+        LANE,
+        'if operation.was_tried and verdict.code == "duplicate_open":',
+        'if verdict.code == "duplicate_open":',
+        killed_by("test_lane", "runs_the_same_id_once_however_often_it_waits"),
+    ),
+    Fault(
+        "a hold whose answer was lost is refused as its own duplicate",
+        LANE,
+        "operation.was_tried = operation.was_tried or operation in batch",
+        "operation.was_tried = False",
+        killed_by("test_lane", "takes_a_hold_for_its_own_when_its_first_answer_was_lost"),
+    ),
+    Fault(
+        "a hold whose patience is over is kept",
+        LANE,
+        "            if operation in batch and isinstance(operation.asked, HoldRequest):\n"
+        "                self._release_unsent(operation.asked)",
+        "            pass",
+        killed_by(
+            "test_lane", "gives_back_a_hold_whose_answer_was_lost_and_that_nobody_waited_for"
+        ),
+    ),
+    Fault(
+        "a full lane takes more",
+        LANE,
+        "if self._is_stopping or len(self._waiting) >= _MOST_WAITING:",
+        "if self._is_stopping:",
+        killed_by("test_lane", "refuses_more_than_it_can_keep_waiting"),
+    ),
+]
+
+IN_RACES = [
+    Fault(
+        "balances are not locked",
+        STEP,
+        "order by b.rank desc, b.id for update of b;",
+        "order by b.rank desc, b.id;",
+        ("concurrency.test_admission:test_admits_exactly_what_fits",),
+    ),
+    Fault(
+        "balances are locked in any order",
+        STEP,
+        "order by b.rank desc, b.id for update of b;",
+        "order by random() for update of b;",
+        (
+            "concurrency.test_admission:test_gives_back_the_narrow_budgets_when_the_wide_one_is_full",
+        ),
+    ),
+    Fault(
+        "a hold does not wait for a recount under way",
+        STEP,
+        "perform pg_advisory_xact_lock_shared(70701, (x.id % 2147483647)::integer) from (",
+        "perform x.id from (",
+        killed_by("test_mutants_found", "a_hold_waits_for_a_recount_of_its_organization"),
+    ),
+    Fault(
+        "a recount keeps nobody out",
+        RECOUNT,
+        "perform pg_advisory_xact_lock(70701, (p_organization % 2147483647)::integer);",
+        "null;",
+        killed_by("test_mutants_found", "a_hold_waits_for_a_recount_of_its_organization"),
+    ),
+]
