@@ -184,7 +184,8 @@ class Lane:
         while batch:
             try:
                 verdicts = await self._execute(batch)
-            except psycopg.OperationalError as error:
+            except (psycopg.OperationalError, psycopg.errors.UniqueViolation) as error:
+                # A violation: a try of ours, whose connection was lost, ran on and came first.
                 if self.is_connected and (len(batch) > 1 or attempt >= _MOST_REFUSALS):
                     # The server is there and refuses, e.g. for a deadlock.
                     await self._one_by_one(batch, error)
