@@ -37,7 +37,7 @@ create type budgets_move as (
   i bigint, organization_id bigint, caller_organization_id bigint, budget_id bigint, subject text,
   window_start timestamptz, zone text, unit text, rank smallint, blocks boolean,
   limit_amount numeric, balance_id bigint, asked numeric, least numeric, room numeric,
-  is_stale boolean);
+  is_rolling boolean, is_stale boolean);
 
 create type budgets_delta as (balance_id bigint, released numeric, spent numeric);
 
@@ -256,6 +256,7 @@ begin
         select c.i as alike, g.organization_id, c.organization_id as caller_organization_id,
           g.budget_id, g.subject, w.window_start, w.zone, g.unit, g.rank, g.blocks,
           l.limit_amount, b.id as balance_id, l.limit_amount - b.spent - b.held as room,
+          g.rolling_days is not null as is_rolling,
           l.limit_amount <> b.limit_amount or g.blocks <> b.blocks as is_stale
         from unnest(v_callers) c
         cross join lateral budgets_applying(
@@ -289,7 +290,7 @@ begin
           f.window_start, f.zone, f.unit, f.rank, f.blocks, f.limit_amount, f.balance_id,
           case f.unit when 'usd' then c.usd when 'tokens' then c.tokens else 1 end,
           case f.unit when 'usd' then c.least_usd when 'tokens' then c.tokens else 1 end,
-          f.room, f.is_stale)::budgets_move order by c.i, f.balance_id), '{}')
+          f.room, f.is_rolling, f.is_stale or f.is_rolling)::budgets_move order by c.i, f.balance_id), '{}')
       into v_moves
       from falls f join unnest(v_callers) c on c.alike = f.alike
       where c.code = 'admitted';
@@ -323,14 +324,22 @@ begin
     end if;
   end if;
 
-  -- 5. Lock every balance once, in the one order.
+  -- 5. Lock every balance once, in the one order. Where the last days count together the day
+  -- before is locked too: a step on the other side of midnight may be holding there.
   v_balances := array(
-    select m.balance_id from unnest(v_moves) m union select d.balance_id from unnest(v_deltas) d);
+    select m.balance_id from unnest(v_moves) m union select d.balance_id from unnest(v_deltas) d
+    union select y.id from unnest(v_moves) m join budgets_balance y
+      on y.budget_id = m.budget_id and y.subject = m.subject
+      and y.organization_id is not distinct from m.organization_id
+      and y.window_start < m.window_start
+      and y.window_start >= m.window_start - interval '26 hours'
+    where m.is_rolling);
   perform from budgets_balance b where b.id = any(v_balances)
   order by b.rank desc, b.id for update of b;
 
   -- A changed limit is carried over to the balance. It is read again here, behind the lock: so
-  -- nobody who read it earlier can put an old one back.
+  -- nobody who read it earlier can put an old one back. That of the last days may always have
+  -- changed meanwhile.
   if exists (select from unnest(v_moves) m where m.is_stale) then
     update budgets_balance b
     set limit_amount = l.limit_amount, blocks = l.blocks,
@@ -341,7 +350,8 @@ begin
           d.id, d.limit_amount, d.raised_until, d."window", d.rolling_days, m.organization_id,
           m.caller_organization_id, m.subject, m.zone, v_now) as limit_amount
       from unnest(v_moves) m join budgets_budget d on d.id = m.budget_id where m.is_stale) l
-    where b.id = l.balance_id;
+    where b.id = l.balance_id
+      and (l.limit_amount <> b.limit_amount or l.blocks <> b.blocks);
   end if;
 
   -- 6. Settles first: they make room.

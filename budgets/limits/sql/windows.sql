@@ -93,7 +93,9 @@ language sql stable rows 8 as $$
 $$;
 
 -- What a balance may hold and spend now: the limit, with the raises that are in force, less what
--- the days before have used where the last days count together.
+-- the other days have used where the last days count together. A step that began before midnight
+-- counts what was held after it, too. Days of a time zone that was changed do not count: those of
+-- the new one were counted again.
 create or replace function budgets_limit_now(
   p_budget bigint, p_limit numeric, p_raised_until timestamptz, p_window text,
   p_rolling_days smallint, p_organization bigint, p_caller_organization bigint, p_subject text,
@@ -111,6 +113,7 @@ returns numeric language sql stable as $$
         where b.budget_id = p_budget and b.subject = p_subject
           and b.organization_id is not distinct from p_organization
           and b.window_start >= budgets_first_day(p_rolling_days, p_zone, p_now)
-          and b.window_start < budgets_window_start('day', p_zone, p_now))
+          and b.window_start <> budgets_window_start('day', p_zone, p_now)
+          and b.window_start = budgets_window_start('day', p_zone, b.window_start))
       else 0 end)
 $$;

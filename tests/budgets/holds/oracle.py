@@ -229,9 +229,14 @@ class Oracle:
         if limit.days is not None:
             first = self._first_day(limit, limit.days, now)
             every = {*self.spent, *self.held}
-            earlier = [k for k in every if k[:2] == key[:2] and first <= k[2] < key[2]]
-            used_before = sum((self._used(k) for k in earlier), Decimal(0))
+            others = [k for k in every if k[:2] == key[:2] and first <= k[2] != key[2]]
+            used_before = sum((self._used(k) for k in others if self._is_a_day(k)), Decimal(0))
         return max(limit.limit + raised - used_before, Decimal(0))
+
+    def _is_a_day(self, key: BalanceKey) -> bool:
+        """Whether the balance is of a day as it begins in the zone that holds now."""
+        zone = self._zone(self.limits[key[0]])
+        return window_at(window="day", zone=zone, instant=key[2]).starts_at == key[2]
 
     def _used(self, key: BalanceKey) -> Decimal:
         return self.spent.get(key, Decimal(0)) + self.held.get(key, Decimal(0))
