@@ -72,6 +72,7 @@ if not WORKER:
 import django  # noqa: E402  only now is there something to set up
 from django.test.utils import setup_databases  # noqa: E402
 
+from tests import databases  # noqa: E402
 from tests.databases import copy_database, name_of_copy, on_database  # noqa: E402
 
 django.setup()
@@ -90,6 +91,7 @@ def django_db_setup(
     """
     with django_db_blocker.unblock():
         setup_databases(verbosity=0, interactive=False, aliases={"default": None})
+        databases.keep_pristine()
         copy_database()
 
 

@@ -34,19 +34,36 @@ def name_of_copy() -> str:
     return f"{connection.settings_dict['NAME']}_committed"
 
 
-def copy_database(*, name: str = "") -> None:
-    """Copy the present database, which nobody else may be using at the moment."""
+_pristine: list[str] = []
+
+
+def keep_pristine() -> None:
+    """Put a copy of the fresh test database by, that nobody ever connects to.
+
+    Only such a one can be copied at any time: a server of a test may still be using the others.
+    """
     _let_go()
-    present = sql.Identifier(str(connection.settings_dict["NAME"]))
-    copy = sql.Identifier(name or name_of_copy())
+    present = str(connection.settings_dict["NAME"])
+    _pristine[:] = [f"{present}_pristine"]
+    _create(_pristine[0], template=present)
+
+
+def copy_database(*, name: str = "") -> None:
+    """Make a database as the test database was when it was made."""
+    _let_go()
+    _create(name or name_of_copy(), template=_pristine[0])
+
+
+def _create(name: str, *, template: str) -> None:
+    statement = sql.SQL("create database {} template {}")
     address = make_conninfo(**settings.COSTSITE_POSTGRES)
     with psycopg.connect(address, autocommit=True) as server:
-        server.execute(sql.SQL("create database {} template {}").format(copy, present))
+        server.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
 
 @contextmanager
 def on_own_copy() -> Iterator[None]:
-    """Work on a copy of the present database that only one test sees; it is dropped at the end."""
+    """Work on a fresh database that only one test sees; it is dropped at the end."""
     present = connection.settings_dict["NAME"]
     name = f"{present}_own"
     copy_database(name=name)

@@ -21,6 +21,8 @@ from tracking.ledger.models import CostRecord
 # What the scripted provider reports: 11 tokens in, 5 out.
 PRICE = 11 * Decimal(tenants.INPUT_USD) + 5 * Decimal(tenants.OUTPUT_USD)
 WAVES, WAVE = 3, 64
+# A stream that goes on for longer than a busy machine needs to notice that its client has left.
+MANY_WORDS = ("one ", "two ", *("more ",) * 50)
 
 
 @pytest.fixture
@@ -52,6 +54,7 @@ def test_is_charged_the_true_usage_when_it_leaves_before_the_first_byte(
     site: Site, alice: Tenant, upstream: Upstream
 ) -> None:
     gate = upstream.script.gate = Gate()
+    upstream.script.words, upstream.script.word_wait_s = MANY_WORDS, 0.01
 
     with sent(site, alice, is_streamed=True):
         eventually(lambda: upstream.requests)
@@ -67,6 +70,7 @@ def test_is_charged_the_true_usage_when_it_leaves_in_mid_stream(
 ) -> None:
     gate = upstream.script.gate = Gate()
     upstream.script.gate_before_word = 2
+    upstream.script.words, upstream.script.word_wait_s = MANY_WORDS, 0.01
 
     with sent(site, alice, is_streamed=True) as wire:
         seen = b""

@@ -44,8 +44,10 @@ def test_charges_in_full_what_a_killed_process_was_doing(
     held = {hold.request_id: hold.amount_usd for hold in alice.holds()}
     assert len(held) == 2
     assert not alice.journal()
-    assert expire() == 0
-    assert expire(now=clock.now() + timedelta(seconds=TIMEOUT_S + 120)) == 2
+    # Other tests may have left overdue holds; these two have their time.
+    expire()
+    assert len(alice.holds()) == 2
+    assert expire(now=clock.now() + timedelta(seconds=TIMEOUT_S + 120)) >= 2
     charged = {entry.request_id: entry.amount_usd for entry in alice.journal()}
     assert charged == held
     assert {entry.kind for entry in alice.journal()} == {"estimate"}
