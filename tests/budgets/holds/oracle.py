@@ -158,7 +158,7 @@ class Oracle:
         if booked.kind != "estimate" or kind == "estimate" or booked.is_corrected:
             return "already"
         booked.is_corrected = True
-        difference = max(usd - booked.amounts[0], -sum(booked.amounts))
+        difference = max(usd - booked.amounts[0], -sum(booked.amounts, Decimal(0)))
         for key in booked.keys:
             unit = self.limits[key[0]].unit
             change = {"usd": difference, "tokens": Decimal(tokens - booked.tokens)}
