@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -21,7 +22,7 @@ BEFORE, AFTER = MIDNIGHT - timedelta(milliseconds=5), MIDNIGHT + timedelta(milli
 STEP = "select code from budgets_step(%s::json, '[]'::json, %s)"
 IS_WAITING = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
 
-Session = psycopg.Connection[tuple[str]]
+Session = psycopg.Connection[tuple[Any, ...]]
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def ask(own: Session, tenant: Tenant, usd: str, at: datetime) -> str:
     hold |= {"least_usd": usd, "tokens": 1, "ttl_s": 60}
     row = own.execute(STEP, [json.dumps([hold]), at]).fetchone()
     assert row is not None
-    return row[0]
+    return str(row[0])
 
 
 @pytest.mark.parametrize(("first", "second"), [(BEFORE, AFTER), (AFTER, BEFORE)])
@@ -64,7 +65,7 @@ def test_the_second_waits_for_the_first_and_is_refused(
             late.start()
             while late.is_alive() and not told:
                 row = watching.execute(IS_WAITING, [other.info.backend_pid]).fetchone()
-                if row == (True,):
+                if row is not None and row[0]:
                     break
         late.join(20)
 
