@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from decimal import Decimal, InvalidOperation
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -91,6 +92,14 @@ def listing(name: str, default: tuple[str, ...] = ()) -> list[str]:
     """Read a comma-separated list; blanks around and between items are dropped."""
     items = [item.strip() for item in text(name).split(",") if item.strip()]
     return items or list(default)
+
+
+def networks(name: str) -> list[str]:
+    """Read a comma-separated list of networks such as ``10.1.0.0/16``; one address is a network too."""
+    try:
+        return [str(ip_network(item)) for item in listing(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}.") from error
 
 
 def choice(name: str, default: str, *, among: tuple[str, ...]) -> str:

@@ -258,6 +258,11 @@ EMAIL_FILE_PATH: str | None = _email.get("EMAIL_FILE_PATH")
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"costsite@{_base.hostname}")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
+# Addresses that people enter and the site then calls: webhooks, providers.
+
+# Networks of our own that such an address may lie in all the same; everything else must be public.
+COSTSITE_OUTBOUND_NETWORKS = env.networks("COSTSITE_OUTBOUND_NETWORKS")
+
 # Celery and its queue.
 
 _visibility_timeout_s = 300

@@ -8,10 +8,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 
+from budgets.core.sealing import seal
 from budgets.tenancy.models import Organization
 from tracking.gateway.models import Provider, StoredAnswer
 from tracking.gateway.routes import owner_text
-from tracking.gateway.sealing import seal
 from tracking.pricing.models import CatalogModel
 from tracking.pricing.operations import import_catalog
 

@@ -19,10 +19,10 @@ from uuid import UUID
 import orjson
 
 from budgets.core.reader import Reader
+from budgets.core.sealing import CredentialUnreadable, seal, unseal
 from budgets.core.sql import read_sql
 from budgets.holds.terms import IdempotentName
 from tracking.gateway.schemas import InvalidRequest
-from tracking.gateway.sealing import CredentialUnreadable, seal, unseal
 
 logger = logging.getLogger(__name__)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
+from budgets.core.sealing import unseal
 from tests import make
 from tests.admin_pages import act, list_of, new, page_of, submit, superuser, text_of
 from tracking.gateway.connections import connect_provider
 from tracking.gateway.models import Provider
 from tracking.gateway.routes import owner_text
-from tracking.gateway.sealing import unseal
 
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,4 @@
-"""Provider keys at rest: encrypted with the site's credential keys, bound to their provider."""
+"""Secrets at rest: encrypted with the site's credential keys, bound to what they belong to."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from budgets.core.errors import DomainError
 
 
 class CredentialUnreadable(DomainError):
-    """A provider's key cannot be decrypted: COSTSITE_CREDENTIAL_KEYS is not what sealed it."""
+    """A stored secret cannot be decrypted: COSTSITE_CREDENTIAL_KEYS is not what sealed it."""
 
     code = "provider_not_configured"
 
 
 def seal(*, key: str, owner: str, secrets: Sequence[str]) -> bytes:
-    """Encrypt a provider's key for its owner; the first of the site's keys encrypts."""
+    """Encrypt a secret for its owner; the first of the site's keys encrypts."""
     return _box(secrets).encrypt(f"{owner}\n{key}".encode())
 
 
 def unseal(*, sealed: bytes, owner: str, secrets: Sequence[str]) -> str:
-    """Decrypt a provider's key; an empty one stays empty.
+    """Decrypt a secret; an empty one stays empty.
 
     :raises CredentialUnreadable: if no site key opens it, or it was sealed for another owner
     """

@@ -1,11 +1,11 @@
-"""Provider keys at rest."""
+"""Secrets at rest."""
 
 from __future__ import annotations
 
 import pytest
 from cryptography.fernet import Fernet
 
-from tracking.gateway.sealing import CredentialUnreadable, seal, unseal
+from budgets.core.sealing import CredentialUnreadable, seal, unseal
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 
