@@ -10,6 +10,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from rest_framework.views import APIView
 
+from budgets.core.errors import DomainError
 from budgets.http.errors import (
     InternalError,
     MethodNotAllowed,
@@ -46,8 +47,27 @@ class AsyncAPIView(APIView):
                 raise UnsupportedEncoding
             response: HttpResponseBase = await handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # The edge: nothing may leave as HTML.
-            return error_response(error)
+            return self.error_response(error)
         return response
+
+    def error_response(self, error: Exception, *, request_id: str | None = None) -> HttpResponse:
+        """Write any error as the view's answer; unexpected ones are logged and told as 500."""
+        expected = as_domain_error(error)
+        if expected is None:
+            request_id = request_id or str(uuid.uuid4())
+            logger.error("unexpected error, request %s", request_id, exc_info=error)
+            expected = InternalError()
+        headers = error_headers(expected)
+        if request_id:
+            headers["x-request-id"] = request_id
+        if isinstance(expected, MethodNotAllowed):
+            headers["Allow"] = expected.details["allow"]
+        body = self.error_body(expected, request_id=request_id)
+        return json_response(body, status=answer_of(expected).status, headers=headers)
+
+    def error_body(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
+        """Write an error in the view's dialect."""
+        return error_body(error)
 
     @property
     def allowed_methods(self) -> list[str]:
@@ -62,18 +82,3 @@ def json_response(
     return HttpResponse(
         json_bytes(body), status=status, content_type="application/json", headers=headers
     )
-
-
-def error_response(error: Exception, *, request_id: str | None = None) -> HttpResponse:
-    """Write any error in the documented shape; unexpected ones are logged and told as 500."""
-    expected = as_domain_error(error)
-    if expected is None:
-        request_id = request_id or str(uuid.uuid4())
-        logger.error("unexpected error, request %s", request_id, exc_info=error)
-        expected = InternalError()
-    headers = error_headers(expected)
-    if request_id:
-        headers["x-request-id"] = request_id
-    if isinstance(expected, MethodNotAllowed):
-        headers["Allow"] = expected.details["allow"]
-    return json_response(error_body(expected), status=answer_of(expected).status, headers=headers)

@@ -91,7 +91,7 @@ GOOD: dict[str, list[Module]] = {
     "functions are short": [Module("a.b", "def run():\n" + "    pass\n" * 59)],
     "money is no float": [
         Module("budgets.holds.lane", "until = float('inf')\n"),
-        Module("tracking.gateway.schemas", "temperature: float\n"),
+        Module("tracking.gateway.endpoints.bodies", "temperature: float\n"),
     ],
     "edges read one tenant": [
         Module("budgets.tenancy.views", "x = ApiKey.objects.for_organization(o).filter(a=1)\n"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from budgets.core.money import usd_text
@@ -11,11 +10,6 @@ from budgets.core.sql import read_sql
 from budgets.limits.queries import Standing, standing_of_row, standings_statement
 from budgets.tenancy.callers import Caller, Reader
 from tracking.pricing.book import PriceBook, PricedModel
-
-
-def with_cost(body: dict[str, Any], *, cost_usd: Decimal) -> dict[str, Any]:
-    """Add ``usage.cost`` to a completion: USD as text with 12 places."""
-    return {**body, "usage": {**body.get("usage", {}), "cost": usd_text(cost_usd)}}
 
 
 def model_list(

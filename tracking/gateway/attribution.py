@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from tracking.gateway.schemas import ChatCompletionRequest, ValueOutOfRange
+from tracking.gateway.endpoints.bodies import CallBody, ValueOutOfRange
 
 MOST_TAGS = 16
 _MOST_CHARACTERS = 120
@@ -21,20 +21,19 @@ class Attribution:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-def attribution_of(*, request: ChatCompletionRequest, headers: Mapping[str, str]) -> Attribution:
+def attribution_of(*, request: CallBody, headers: Mapping[str, str]) -> Attribution:
     """Read the attribution of a call.
 
     Tags come from ``metadata.tags`` (comma-separated) and the headers ``X-Tags`` and
-    ``x-litellm-tags``; the session from ``metadata.session``; the end user from ``user`` or
-    ``safety_identifier``.
+    ``x-litellm-tags``; the session from ``metadata.session``; the end user from the body.
 
     :raises ValueOutOfRange: if there are too many tags, or one is too long
     """
-    metadata = dict(request.metadata or {})
+    metadata = request.labels
     texts = [metadata.pop("tags", ""), headers.get("X-Tags", ""), headers.get("x-litellm-tags", "")]
     return Attribution(
         tags=_tags(texts),
-        end_user=(request.user or request.safety_identifier or "")[:160],
+        end_user=request.end_user[:160],
         session=metadata.pop("session", "")[:160],
         metadata=metadata,
     )

@@ -111,10 +111,9 @@ def _book_call(chance: random.Random, *, key: ApiKey, model: PricedModel, at: da
         estimate=Estimate(
             usd=worst,
             least_usd=worst,
-            input_tokens=bounds.input_tokens,
-            output_cap_tokens=bounds.output_tokens,
-            choices=1,
+            bounds=bounds,
             worst=worst_rates(bounds=bounds, rates=model.rates),
+            output_cap_tokens=bounds.output_tokens,
         ),
         held_usd=worst,
         output_cap_tokens=bounds.output_tokens,

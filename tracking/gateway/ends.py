@@ -11,7 +11,6 @@ stream broken off after some output, no usage         what was counted here, kin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -25,7 +24,7 @@ from tracking.gateway.attribution import Attribution
 from tracking.gateway.estimate import Estimate
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Cost, RateMissing, cost
-from tracking.pricing.usage import Usage, UsageContradiction
+from tracking.pricing.usage import Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +39,14 @@ class Call:
     attribution: Attribution
     estimate: Estimate
     held_usd: Decimal
-    output_cap_tokens: int
+    output_cap_tokens: int | None
     is_streamed: bool
     started_at: datetime
 
     @property
     def is_fitted(self) -> bool:
         """Whether the output cap was lowered to what the budget left pays for."""
-        return self.output_cap_tokens < self.estimate.output_cap_tokens
+        return self.output_cap_tokens != self.estimate.output_cap_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,41 +88,6 @@ def settled(*, call: Call, end: End) -> Settled:
     return Settled(settlement, record, charged.total_usd)
 
 
-def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
-    """Read usage in OpenAI's shape; what contradicts itself is read at its dearest.
-
-    Gives None where no token is named: zeros stand for a report that did not come.
-    """
-    if not reported:
-        return None
-    prompt = reported.get("prompt_tokens_details") or {}
-    output = reported.get("completion_tokens_details") or {}
-    writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens") or 0
-    hour_long = _hour_long_writes(prompt)
-    counts: dict[str, Any] = {
-        "input_tokens": reported.get("prompt_tokens") or 0,
-        "output_tokens": reported.get("completion_tokens") or 0,
-        "cached_input_tokens": prompt.get("cached_tokens") or 0,
-        "cache_write_tokens": writes - hour_long if type(writes) is int else writes,
-        "cache_write_1h_tokens": hour_long,
-        "reasoning_tokens": output.get("reasoning_tokens") or 0,
-        "audio_input_tokens": prompt.get("audio_tokens") or 0,
-        "audio_output_tokens": output.get("audio_tokens") or 0,
-    }
-    try:
-        usage = Usage(**counts)
-    except UsageContradiction:
-        usage = Usage.reconciled(counts)
-    return usage if usage.input_tokens or usage.output_tokens else None
-
-
-def _hour_long_writes(prompt: Mapping[str, Any]) -> int:
-    """Read how much of what was written to a cache is kept for an hour, at a dearer rate."""
-    details = prompt.get("cache_creation_token_details") or {}
-    count = details.get("ephemeral_1h_input_tokens")
-    return count if type(count) is int else 0
-
-
 def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
     """Choose kind, usage, usage source and cost."""
     if end.usage is not None:
@@ -136,10 +100,7 @@ def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
             return "estimate", end.usage, source, Cost((), call.held_usd)
         return kind, end.usage, source, priced
     if end.may_be_billed:
-        most = Usage(
-            input_tokens=call.estimate.input_tokens,
-            output_tokens=call.estimate.choices * call.output_cap_tokens,
-        )
+        most = call.estimate.most_usage(output_cap_tokens=call.output_cap_tokens)
         return "estimate", most, "assumed", Cost((), call.held_usd)
     return "release", Usage(), "none", Cost((), ZERO_USD)
 

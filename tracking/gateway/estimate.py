@@ -8,39 +8,16 @@ the output cap that gives way, not the call.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-import orjson
-
 from budgets.core.errors import DomainError
-from tracking.gateway.schemas import ChatCompletionRequest, Message
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds, WorstRates, upper_bound, worst_rates
-from tracking.pricing.rates import SEARCH_DIMENSIONS
+from tracking.pricing.usage import Usage
 
-# Formats wrap each message and each request in a few tokens of their own.
-_TOKENS_PER_MESSAGE = 16
-_TOKENS_PER_REQUEST = 64
-# Providers explain the use of tools to the model in words of their own, in up to 350 tokens.
-_TOKENS_FOR_TOOL_USE = 512
-_TOKENS_PER_TOOL = 32
-# Names of models that search without being asked to.
-_SEARCHING = ("search-preview", "sonar", "deep-research")
 # Below this an answer is of no use, so the output cap is not lowered further to fit a budget.
 USABLE_OUTPUT_TOKENS = 64
-# Text goes in, and text comes out or, from some models, images: the rest cannot be incurred.
-_NOT_TEXT = frozenset(
-    {
-        "audio_input",
-        "cached_audio_input",
-        "image_input",
-        "video_input",
-        "audio_output",
-        "video_output",
-    }
-)
 
 
 class MaxTokensExceeded(DomainError):
@@ -50,99 +27,87 @@ class MaxTokensExceeded(DomainError):
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRules:
+    """What a plan says about output: tokens where no cap is asked for, the most, and fitting."""
+
+    default_tokens: int
+    most_tokens: int | None
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a call can cost at most, in USD and tokens, and the least it is worth sending for."""
+    """What a call can cost at most, in USD and tokens, and the least it is worth sending for.
+
+    ``output_cap_tokens`` is the cap on each choice; None for a call whose output has no cap to
+    lower, which is then sent as it was asked or not at all.
+    """
 
     usd: Decimal
     least_usd: Decimal
-    input_tokens: int
-    output_cap_tokens: int
-    choices: int
+    bounds: Bounds
     worst: WorstRates
+    output_cap_tokens: int | None = None
 
     @property
     def tokens(self) -> int:
         """The most tokens, in and out, that the call can use."""
-        return self.input_tokens + self.choices * self.output_cap_tokens
+        return self.bounds.input_tokens + self.bounds.choices * self.bounds.output_tokens
 
-    def output_cap_within(self, held_usd: Decimal) -> int:
+    def output_cap_within(self, held_usd: Decimal) -> int | None:
         """Find the highest output cap, in tokens a choice, whose worst case a held amount pays."""
+        if self.output_cap_tokens is None:
+            return None
         if held_usd >= self.usd or self.worst.output_usd == 0:
             return self.output_cap_tokens
-        room = held_usd - self.worst.fixed_usd - self.input_tokens * self.worst.input_usd
-        return int(room // (self.choices * self.worst.output_usd))
+        room = held_usd - self.worst.fixed_usd - self.bounds.input_tokens * self.worst.input_usd
+        return int(room // (self.bounds.choices * self.worst.output_usd))
+
+    def most_usage(self, *, output_cap_tokens: int | None) -> Usage:
+        """Give the most that the call can have used under an output cap, where nothing is known."""
+        a_choice = self.bounds.output_tokens if output_cap_tokens is None else output_cap_tokens
+        return Usage(
+            input_tokens=self.bounds.input_tokens,
+            output_tokens=self.bounds.choices * a_choice,
+        )
 
 
-def estimate(
-    *,
-    request: ChatCompletionRequest,
-    model: PricedModel,
-    default_output_tokens: int,
-    plan_max_output: int | None,
-    fits_output: bool,
+def fixed(*, model: PricedModel, bounds: Bounds) -> Estimate:
+    """Bound a call whose output has no cap that could be lowered."""
+    held = _readable(bounds, model)
+    usd = upper_bound(bounds=held, rates=model.rates)
+    return Estimate(usd, usd, held, worst_rates(bounds=held, rates=model.rates))
+
+
+def capped(
+    *, model: PricedModel, rules: OutputRules, bounds: Bounds, asked_tokens: int | None
 ) -> Estimate:
-    """Bound a chat completion of a model from above, at the price in force.
-
-    The output cap is the one asked for, else the plan's default, and never above the model's own.
+    """Bound a call by its output cap: the one asked for, else the plan's default, and never above
+    the model's own. ``bounds`` says all but the output tokens.
 
     :raises MaxTokensExceeded: if more is asked for than the plan allows
     """
-    asked = request.asked_output_tokens
-    if asked is not None and plan_max_output is not None and asked > plan_max_output:
+    most = rules.most_tokens
+    if asked_tokens is not None and most is not None and asked_tokens > most:
         raise MaxTokensExceeded(
-            f"max_tokens is {asked}; the plan allows at most {plan_max_output}.", param="max_tokens"
+            f"max_tokens is {asked_tokens}; the plan allows at most {most}.", param="max_tokens"
         )
-    limits = [asked or default_output_tokens, model.max_output_tokens, plan_max_output]
+    limits = [asked_tokens or rules.default_tokens, model.max_output_tokens, most]
     cap = min(limit for limit in limits if limit)
-    input_tokens = _input_bound(request)
-    if model.context_window:
-        # A provider refuses what does not fit, and bills nothing for it.
-        input_tokens = min(input_tokens, model.context_window)
-
-    def bounds(output_tokens: int) -> Bounds:
-        return Bounds(
-            input_tokens=input_tokens,
-            output_tokens=output_tokens,
-            choices=request.choices,
-            excluded=_NOT_TEXT,
-        )
-
-    usd = upper_bound(bounds=bounds(cap), rates=model.rates)
-    least = min(cap, USABLE_OUTPUT_TOKENS) if fits_output else cap
+    least = min(cap, USABLE_OUTPUT_TOKENS) if rules.fits else cap
+    readable = _readable(bounds, model)
+    held = replace(readable, output_tokens=cap)
     return Estimate(
-        usd=usd,
-        least_usd=upper_bound(bounds=bounds(least), rates=model.rates),
-        input_tokens=input_tokens,
+        usd=upper_bound(bounds=held, rates=model.rates),
+        least_usd=upper_bound(bounds=replace(readable, output_tokens=least), rates=model.rates),
+        bounds=held,
+        worst=worst_rates(bounds=held, rates=model.rates),
         output_cap_tokens=cap,
-        choices=request.choices,
-        worst=worst_rates(bounds=bounds(cap), rates=model.rates),
     )
 
 
-def searches_by_itself(model: PricedModel) -> bool:
-    """Tell whether a model searches the web whenever it likes, and charges for each search."""
-    prices_searches = any(name in model.rates.per_unit for name in SEARCH_DIMENSIONS)
-    return prices_searches and any(mark in model.name for mark in _SEARCHING)
-
-
-def _input_bound(request: ChatCompletionRequest) -> int:
-    tokens = sum(len(text.encode()) for text in _texts(request.messages))
-    tokens += _TOKENS_PER_MESSAGE * len(request.messages) + _TOKENS_PER_REQUEST
-    if request.tools or request.response_format:
-        described = request.model_dump_json(
-            include={"tools", "tool_choice", "response_format"}, exclude_none=True
-        )
-        tokens += len(described.encode()) + _TOKENS_PER_TOOL * len(request.tools or ())
-        tokens += _TOKENS_FOR_TOOL_USE
-    return tokens
-
-
-def _texts(messages: Iterable[Message]) -> Iterable[str]:
-    for message in messages:
-        if isinstance(message.content, str):
-            yield message.content
-        elif message.content is not None:
-            yield from (part.text for part in message.content)
-        if message.tool_calls:
-            yield orjson.dumps([call.model_dump() for call in message.tool_calls]).decode()
-        yield from (text for text in (message.name, message.refusal, message.tool_call_id) if text)
+def _readable(bounds: Bounds, model: PricedModel) -> Bounds:
+    """Keep the input within the context window: a provider refuses what does not fit, unbilled."""
+    if not model.context_window or bounds.input_tokens <= model.context_window:
+        return bounds
+    return replace(bounds, input_tokens=model.context_window)

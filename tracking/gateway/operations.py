@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -33,18 +33,15 @@ from budgets.holds.terms import BalanceTold, HoldRequest, Verdict
 from budgets.http.errors import InternalError, answer_of
 from budgets.http.wire import json_bytes
 from budgets.tenancy.callers import Caller
-from tracking.gateway import answers, providers, repeats
+from tracking.gateway import providers, repeats
 from tracking.gateway.attribution import attribution_of
-from tracking.gateway.ends import Call, End, Settled, settled, usage_of
-from tracking.gateway.estimate import estimate, searches_by_itself
+from tracking.gateway.doors.call import ProviderCall, Reply, Route
+from tracking.gateway.endpoints.bodies import CallBody, UnsupportedParameter
+from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.ends import Call, End, Settled, settled
+from tracking.gateway.estimate import Estimate, OutputRules
 from tracking.gateway.failures import ProviderFailure
-from tracking.gateway.providers import ProviderCall, Route
 from tracking.gateway.runtime import Runtime
-from tracking.gateway.schemas import (
-    ChatCompletionRequest,
-    UnsupportedParameter,
-    parse_chat_completion,
-)
 from tracking.pricing.book import PricedModel
 from tracking.pricing.usage import Usage
 
@@ -54,11 +51,21 @@ _ROOM_LOOKED_FOR_EVERY_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
+class Inquiry:
+    """A request as it came in: its headers, its body as bytes, and the instant it is judged at."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
-    """Who calls what: the caller, the parsed request, the price in force and the route."""
+    """Who calls what: the caller, the endpoint, the parsed request, the price in force, the route."""
 
     caller: Caller
-    request: ChatCompletionRequest
+    endpoint: Endpoint[Any]
+    request: CallBody
     model: PricedModel
     route: Route
 
@@ -74,12 +81,13 @@ class Admitted:
     @property
     def provider_call(self) -> ProviderCall:
         """What goes to the provider, with the output cap that the hold was made for."""
-        request = self.found.request
+        found = self.found
         return ProviderCall(
-            route=self.found.route,
-            messages=[m.model_dump(exclude_none=True, by_alias=True) for m in request.messages],
-            parameters={k: v for k, v in request.passed_on().items() if k != "messages"},
-            output_cap_tokens=self.call.output_cap_tokens,
+            route=found.route,
+            endpoint=found.endpoint.name,
+            parameters=found.endpoint.parameters(
+                request=found.request, route=found.route, cap=self.call.output_cap_tokens
+            ),
             timeout_s=settings.COSTSITE_PROVIDER_TIMEOUT_S,
         )
 
@@ -94,55 +102,44 @@ class Charged:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A provider's answer in OpenAI's shape, and what it cost."""
+    """A provider's answer as the client gets it, and what it cost."""
 
-    body: dict[str, Any]
+    reply: Reply
     charged: Charged
 
 
-async def find(work: Runtime, *, authorization: str | None, body: bytes, now: datetime) -> Found:
+async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> Found:
     """Find the caller, read the request, and look up the model's price and route.
 
     :raises DomainError: InvalidApiKey, ModelNotFound, ModelNotPriced, ModelNotAllowed,
         ProviderNotConfigured, or what is wrong with the body
     """
-    caller = await work.callers.find(authorization=authorization, now=now)
-    request = parse_chat_completion(body)
+    headers, now = inquiry.headers, inquiry.now
+    caller = await work.callers.find(authorization=headers.get("Authorization"), now=now)
+    request = endpoint.read(body=inquiry.body, content_type=headers.get("Content-Type", ""))
     model = (await work.book(now=now)).price_at(name=request.model, at=now)
     if not caller.may_call(model.name):
         raise ModelNotAllowed(model=model.name)
-    if searches_by_itself(model):
+    if model.mode not in endpoint.modes:
         raise UnsupportedParameter(
-            f"{model.name} searches the web on its own, for a fee that cannot be bounded before"
-            " the call. Use a model that answers from the prompt.",
-            param="model",
-        )
-    if model.mode != "chat":
-        raise UnsupportedParameter(
-            f"{model.name} is for {model.mode}, not for chat completions.", param="model"
+            f"{model.name} is for {model.mode}, which {endpoint.name} does not do.", param="model"
         )
     route = await work.routes.find(model=model, organization_id=caller.organization_id)
-    return Found(caller, request, model, route)
+    return Found(caller, endpoint, request, model, route)
 
 
-async def hold(
-    work: Runtime, *, found: Found, body: bytes, headers: Mapping[str, str], now: datetime
-) -> Admitted:
+async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
     """Hold the call's worst case against every budget that applies.
 
     Where only calls under way stand in its way, it waits for them as long as its plan says.
 
     :raises DomainError: a refusal (BudgetExceeded, RateLimitExceeded, ...), or LedgerUnavailable
     """
-    caller, request = found.caller, found.request
-    worst = estimate(
-        request=request,
-        model=found.model,
-        default_output_tokens=caller.default_output_tokens,
-        plan_max_output=caller.max_output_tokens,
-        fits_output=caller.fits_output,
+    caller, now = found.caller, inquiry.now
+    worst = found.endpoint.estimate(
+        request=found.request, model=found.model, rules=_output_rules(caller)
     )
-    attribution = attribution_of(request=request, headers=headers)
+    attribution = attribution_of(request=found.request, headers=inquiry.headers)
     asked = HoldRequest(
         request_id=uuid7(now),
         organization_id=caller.organization_id,
@@ -155,31 +152,48 @@ async def hold(
         tags=attribution.tags,
         session=attribution.session,
         named=repeats.named(
-            header=headers.get(repeats.HEADER), endpoint="chat.completions", body=body
+            header=inquiry.headers.get(repeats.HEADER),
+            endpoint=found.endpoint.name,
+            body=inquiry.body,
         ),
     )
     verdict = await _hold_in_time(work, asked, wait_s=caller.wait_for_room_ms / 1000)
     if verdict.code != "admitted":
         refusal = refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
         if isinstance(refusal, RequestExceedsBudget):
-            unspent = refusal.details["limit_usd"] - refusal.details["spent_usd"]
-            refusal.details["affordable_max_tokens"] = max(worst.output_cap_within(unspent), 0)
+            _tell_affordable(refusal, worst)
         raise refusal
     assert verdict.amount_usd is not None
     call = Call(
         request_id=asked.request_id,
         organization_id=caller.organization_id,
-        endpoint="chat.completions",
-        asked_model=request.model,
+        endpoint=found.endpoint.name,
+        asked_model=found.request.model,
         model=found.model,
         attribution=attribution,
         estimate=worst,
         held_usd=verdict.amount_usd,
         output_cap_tokens=worst.output_cap_within(verdict.amount_usd),
-        is_streamed=bool(request.stream),
+        is_streamed=found.request.is_streamed,
         started_at=now,
     )
     return Admitted(found, call, is_named=asked.named is not None)
+
+
+def _output_rules(caller: Caller) -> OutputRules:
+    return OutputRules(
+        default_tokens=caller.default_output_tokens,
+        most_tokens=caller.max_output_tokens,
+        fits=caller.fits_output,
+    )
+
+
+def _tell_affordable(refusal: RequestExceedsBudget, worst: Estimate) -> None:
+    """Add the output cap that what is left would pay for, where there is a cap to lower."""
+    unspent = refusal.details["limit_usd"] - refusal.details["spent_usd"]
+    cap = worst.output_cap_within(unspent)
+    if cap is not None:
+        refusal.details["affordable_max_tokens"] = max(cap, 0)
 
 
 async def _hold_in_time(work: Runtime, asked: HoldRequest, *, wait_s: float) -> Verdict:
@@ -205,8 +219,8 @@ async def complete(work: Runtime, *, admitted: Admitted) -> Answer:
 async def _send_and_settle(work: Runtime, admitted: Admitted) -> Answer:
     clock = Stopwatch()
     try:
-        body = await providers.complete(admitted.provider_call)
-        end = await _end_of_answer(admitted, body)
+        reply = await providers.send(admitted.provider_call)
+        end = await _end_of_answer(admitted, reply)
     except ProviderFailure as failure:
         end = clock.stamp(end_of_failure(failure))
         await settle(work, call=admitted.call, end=end)
@@ -216,9 +230,12 @@ async def _send_and_settle(work: Runtime, admitted: Admitted) -> Answer:
         await settle(work, call=admitted.call, end=clock.stamp(UNEXPECTED_END))
         raise
     charged = await settle(work, call=admitted.call, end=clock.stamp(end))
-    told = answers.with_cost({**body, "model": admitted.call.model.name}, cost_usd=charged.cost_usd)
-    await keep(work, admitted=admitted, body=json_bytes(told), content_type="application/json")
-    return Answer(told, charged)
+    told = admitted.found.endpoint.told(
+        reply=reply, model=admitted.call.model.name, cost_usd=charged.cost_usd
+    )
+    content = told.content or json_bytes(told.body)
+    await keep(work, admitted=admitted, body=content, content_type=told.content_type)
+    return Answer(replace(told, content=content), charged)
 
 
 async def keep(work: Runtime, *, admitted: Admitted, body: bytes, content_type: str) -> None:
@@ -281,26 +298,27 @@ def end_of_failure(failure: ProviderFailure) -> End:
 UNEXPECTED_END = End(failure=InternalError(), may_be_billed=True, status=500)
 
 
-async def counted_usage(*, call: Call, route: Route, texts: list[str]) -> Usage:
+async def counted_usage(*, call: Call, route: Route, texts: Sequence[str]) -> Usage:
     """Count here what a provider did not report: the input at its bound, the output by tokenizer."""
     output_tokens = 0
     for text in texts:
         output_tokens += await providers.count_tokens(model=route.model, text=text)
-    return Usage(input_tokens=call.estimate.input_tokens, output_tokens=output_tokens)
+    return Usage(input_tokens=call.estimate.bounds.input_tokens, output_tokens=output_tokens)
 
 
-async def _end_of_answer(admitted: Admitted, body: dict[str, Any]) -> End:
-    choices = body.get("choices") or [{}]
-    usage = usage_of(body.get("usage"))
+async def _end_of_answer(admitted: Admitted, reply: Reply) -> End:
+    endpoint = admitted.found.endpoint
+    usage = endpoint.usage(request=admitted.found.request, reply=reply)
     is_counted_here = usage is None
     if usage is None:
-        texts = [str((choice.get("message") or {}).get("content") or "") for choice in choices]
-        usage = await counted_usage(call=admitted.call, route=admitted.found.route, texts=texts)
+        usage = await counted_usage(
+            call=admitted.call, route=admitted.found.route, texts=endpoint.texts(reply=reply)
+        )
     return End(
         usage=usage,
         is_counted_here=is_counted_here,
-        finish_reason=choices[0].get("finish_reason") or "",
-        provider_request_id=body.get("id") or "",
+        finish_reason=endpoint.finish_reason(reply=reply),
+        provider_request_id=endpoint.provider_request_id(reply=reply),
     )
 
 

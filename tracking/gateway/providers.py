@@ -1,318 +1,47 @@
-"""The door to providers: the only module that calls litellm, beside the demo provider it loads.
-
-Speaks plain values: a call goes in, OpenAI-shaped dictionaries come out, and whatever goes wrong
-becomes one of ``failures``. Retries, prices, callbacks and fallbacks of the library stay off: an
-attempt is one attempt, and accounting is done where the answer is.
-"""
+"""Sends attempts to providers, each through the door that its route calls for."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import importlib
-import logging
-import os
-import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator
 from typing import Any
 
-import orjson
-
-from tracking.gateway import failures
-
-_MOST_TOLD = 400
+from tracking.gateway.doors import library
+from tracking.gateway.doors.call import ProviderCall, Reply
 
 
-class _Library:
-    """The provider library: None until it is loaded."""
+async def send(call: ProviderCall) -> Reply:
+    """Send a call and give its whole answer.
 
-    loaded: Any = None
-    turn = threading.Lock()
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Where a model is called: the provider, its address and key, and the model's name there."""
-
-    provider: str
-    kind: str
-    model: str
-    base_url: str = ""
-    key: str = field(default="", repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderCall:
-    """One attempt: where to, what, with which output cap in tokens and within how many seconds."""
-
-    route: Route
-    messages: list[dict[str, Any]] = field(repr=False)
-    parameters: Mapping[str, Any] = field(repr=False)
-    output_cap_tokens: int
-    timeout_s: float
-
-    def arguments(self, *, is_streamed: bool) -> dict[str, Any]:
-        """Give the library's arguments; nothing in them comes from a caller unnamed."""
-        cap = "max_completion_tokens" if self.route.provider == "openai" else "max_tokens"
-        arguments: dict[str, Any] = {
-            **self.parameters,
-            "model": self.route.model,
-            "messages": self.messages,
-            cap: self.output_cap_tokens,
-            "timeout": self.timeout_s,
-            "max_retries": 0,
-            "num_retries": 0,
-            # Else tools that name a tool server would be run here, and their mere presence would
-            # load packages that only that needs.
-            "_skip_mcp_handler": True,
-        }
-        if is_streamed:
-            # Never left to a default: without it usage would be guessed, and nobody would say so.
-            arguments |= {"stream": True, "stream_options": {"include_usage": True}}
-        if self.route.base_url:
-            arguments |= {"api_base": self.route.base_url, "api_key": self.route.key or "none"}
-        elif self.route.key:
-            arguments["api_key"] = self.route.key
-        return arguments
-
-
-def load() -> Any:
-    """Import and set up litellm, once a process: seconds of CPU, so do it before the first call."""
-    with _Library.turn:
-        if _Library.loaded is None:
-            os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-            os.environ["LITELLM_MODE"] = "PRODUCTION"
-            import litellm
-
-            from tracking.gateway.demo import demo_handler
-
-            for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-                # It logs every call at INFO, through a handler of its own beside the site's.
-                logging.getLogger(name).setLevel(logging.WARNING)
-                logging.getLogger(name).handlers.clear()
-            litellm.disable_hf_tokenizer_download = True
-            litellm.disable_streaming_logging = True
-            litellm.turn_off_message_logging = True
-            litellm.suppress_debug_info = True
-            litellm.telemetry = False
-            litellm.custom_provider_map = [{"provider": "demo", "custom_handler": demo_handler()}]
-            _warm(litellm)
-            _Library.loaded = litellm
-    return _Library.loaded
-
-
-def _warm(library: Any) -> None:
-    """Make a call that goes nowhere, for the library puts much of its loading off until then.
-
-    It would stop the whole process for a second or two when the first caller waits.
+    :raises ProviderFailure: for whatever did not go well; the class says whether it may be billed
     """
-    importlib.import_module("openai.resources.chat")
-    said = [{"role": "user", "content": "warm"}]
-    library.completion(
-        model="openai/gpt-4o-mini", messages=said, mock_response="warm", api_key="none"
-    )
-    library.token_counter(model="gpt-4o-mini", text="warm")
+    return await library.send(call)
 
 
-def is_loaded() -> bool:
-    """Tell whether the first call would go out at once."""
-    return _Library.loaded is not None
+def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
+    """Send a call and give the events of its answer as they come.
+
+    Close it when it is not read to its end, so that the provider's connection is given back.
+
+    :raises ProviderFailure: before the first event or after any; ``may_be_billed`` holds for both
+    """
+    return library.stream(call)
+
+
+async def count_tokens(*, model: str, text: str) -> int:
+    """Count a text's tokens with the tokenizer that is bundled for the model, or a near one."""
+    return await library.count_tokens(model=model, text=text)
+
+
+def load() -> None:
+    """Load what takes seconds, once a process; do it before the first call."""
+    library.load()
 
 
 def unloaded_reason() -> str | None:
-    """Say, for the readiness probe, that the library is still being loaded; None once it is."""
-    return None if is_loaded() else "gateway: the provider library is being loaded"
+    """Say, for the readiness probe, what is still being loaded; None once calls go out at once."""
+    return None if library.is_loaded() else "gateway: the provider library is being loaded"
 
 
 async def close() -> None:
     """Close the connections that are kept open to providers for the next calls."""
-    if _Library.loaded is not None:
-        from litellm.llms.custom_httpx import async_client_cleanup
-
-        await async_client_cleanup.close_litellm_async_clients()  # type: ignore[no-untyped-call]
-        _Library.loaded.in_memory_llm_clients_cache.flush_cache()
-
-
-async def complete(call: ProviderCall) -> dict[str, Any]:
-    """Send a chat completion and give its answer in OpenAI's shape.
-
-    :raises ProviderFailure: for whatever did not go well; the class says whether it may be billed
-    """
-    library = _Library.loaded or await asyncio.to_thread(load)
-    try:
-        async with asyncio.timeout(call.timeout_s):
-            answer = await library.acompletion(**call.arguments(is_streamed=False))
-    except Exception as error:  # The door: what the library raises stops here.
-        raise _failure(error, call.route, was_begun=False) from error
-    plain = _plain(answer)
-    if not plain.get("choices"):
-        raise failures.ProviderInterrupted(provider=call.route.provider)
-    return plain
-
-
-async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
-    """Send a chat completion and give its chunks in OpenAI's shape as they come.
-
-    The last one carries ``usage`` if the provider reports it. Close it when it is not read to its
-    end, so that the provider's connection is given back.
-
-    :raises ProviderFailure: before the first chunk or after any; ``may_be_billed`` holds for both
-    """
-    library = _Library.loaded or await asyncio.to_thread(load)
-    until = asyncio.get_running_loop().time() + call.timeout_s
-    answer: Any = None
-    was_begun = False
-    try:
-        async with asyncio.timeout_at(until):
-            answer = await library.acompletion(**call.arguments(is_streamed=True))
-        chunks = aiter(answer)
-        while (chunk := await _next(chunks, until)) is not None:
-            was_begun = True
-            plain = _plain(chunk)
-            if "usage" in plain and not _was_reported(answer):
-                del plain["usage"]  # The library guesses where the provider says nothing.
-            yield plain
-    except Exception as error:  # The door: what the library raises stops here.
-        raise _failure(error, call.route, was_begun=was_begun) from error
-    finally:
-        if answer is not None:
-            with contextlib.suppress(Exception):
-                await answer.aclose()
-
-
-async def count_tokens(*, model: str, text: str) -> int:
-    """Count a text's tokens with the tokenizer that the library bundles for the model, or a near one."""
-    library = _Library.loaded or await asyncio.to_thread(load)
-    return int(await asyncio.to_thread(library.token_counter, model=model, text=text))
-
-
-async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
-    """Wait for the next chunk; None after the last.
-
-    The deadline stands around each wait and not around the loop: it would cancel whoever reads
-    the chunks while they are doing something else. A chunk that is there already does not count
-    when it is too late: no deadline would ever end a slow reading of what came fast.
-    """
-    if asyncio.get_running_loop().time() > until:
-        raise TimeoutError
-    async with asyncio.timeout_at(until):
-        return await anext(chunks, None)
-
-
-def _was_reported(answer: Any) -> bool:
-    """Tell whether any chunk as it came from the provider carried usage."""
-    return any(getattr(chunk, "usage", None) for chunk in getattr(answer, "chunks", ()))
-
-
-def _plain(answer: Any) -> dict[str, Any]:
-    """Turn the library's object into a dictionary without its empty fields.
-
-    Two are there in every answer of the dialect, empty or not, and typed clients count on them.
-    """
-    plain: dict[str, Any] = answer.model_dump(exclude_none=True)
-    for choice in plain.get("choices", ()):
-        choice.setdefault("finish_reason", None)
-        if "message" in choice:
-            choice["message"].setdefault("content", None)
-    return plain
-
-
-def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.ProviderFailure:
-    details = {"provider": route.provider}
-    if isinstance(error, failures.ProviderFailure):
-        error.details |= details
-        return error
-    kind = _failure_class(error, was_begun=was_begun)
-    if kind in (failures.ProviderRefused, failures.ContextLengthExceeded):
-        told = _redacted(_said(error), route.key)
-        return kind(f"{kind().message} {route.provider} says: {told}", **details)
-    return kind(**details)
-
-
-def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.ProviderFailure]:
-    """Judge by how far the call had come, and by the status if the provider answered with one."""
-    status = None if was_begun else _answered_status(error)
-    if status is None and not was_begun and _never_connected(error):
-        return failures.ProviderUnavailable
-    if status is None and isinstance(error, (TimeoutError, _Library.loaded.Timeout)):
-        return failures.ProviderTimeout
-    if was_begun:
-        return failures.ProviderInterrupted
-    if status is None:
-        # The library refuses what it cannot translate before anything is sent.
-        is_unsent = isinstance(error, _Library.loaded.BadRequestError)
-        return failures.ProviderRefused if is_unsent else failures.ProviderInterrupted
-    if isinstance(error, _Library.loaded.ContextWindowExceededError) or _is_too_long(error, status):
-        return failures.ContextLengthExceeded
-    return _BY_STATUS.get(status) or (
-        failures.ProviderRefused if status < 500 else failures.ProviderError
-    )
-
-
-_BY_STATUS: dict[int, type[failures.ProviderFailure]] = {
-    401: failures.ProviderAuthFailed,
-    403: failures.ProviderAuthFailed,
-    408: failures.ProviderError,
-    429: failures.ProviderRateLimited,
-}
-
-
-def _is_too_long(error: Exception, status: int) -> bool:
-    text = str(error).lower()
-    return status == 400 and ("context_length_exceeded" in text or "maximum context length" in text)
-
-
-def _answered_status(error: BaseException) -> int | None:
-    """Find the status of failure that the provider itself answered with; None if it did not."""
-    for cause in _causes(error):
-        origin = type(cause).__module__.partition(".")[0]
-        answer = cause if type(cause).__name__ == "CustomLLMError" else None
-        if origin in ("httpx", "openai"):
-            # The library's own errors have a response too, made up where there was none: a
-            # connection that broke is a 500 there.
-            answer = getattr(cause, "response", None)
-        status = getattr(answer, "status_code", None)
-        if isinstance(status, int) and status >= 400:
-            return status
-    return None
-
-
-def _never_connected(error: BaseException) -> bool:
-    """Tell whether the call surely never reached the provider: no connection was made at all."""
-    names = {
-        "ClientConnectorError",
-        "ClientConnectorDNSError",
-        "ClientConnectorCertificateError",
-        "ConnectError",
-        "ConnectTimeout",
-        "ConnectionTimeoutError",
-    }
-    return any(type(cause).__name__ in names for cause in _causes(error))
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    pending: list[BaseException | None] = [error]
-    while pending:
-        cause = pending.pop()
-        if cause is not None and id(cause) not in seen:
-            seen.add(id(cause))
-            yield cause
-            pending += [cause.__cause__, cause.__context__]
-
-
-def _said(error: Exception) -> str:
-    """Find the provider's own words in what the library wraps around them."""
-    text = str(error).rpartition("Exception - ")[2]
-    try:
-        read = orjson.loads(text)
-        return str(read["error"]["message"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return text
-
-
-def _redacted(text: str, key: str) -> str:
-    """Shorten what a provider said, and take out the key should it repeat it."""
-    cleaned = text.replace(key, "***") if key else text
-    return cleaned if len(cleaned) <= _MOST_TOLD else f"{cleaned[:_MOST_TOLD]}…"
+    await library.close()

@@ -22,7 +22,7 @@ from budgets.core.reader import Reader
 from budgets.core.sealing import CredentialUnreadable, seal, unseal
 from budgets.core.sql import read_sql
 from budgets.holds.terms import IdempotentName
-from tracking.gateway.schemas import InvalidRequest
+from tracking.gateway.endpoints.bodies import InvalidRequest
 
 logger = logging.getLogger(__name__)
 

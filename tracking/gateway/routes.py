@@ -9,7 +9,7 @@ from typing import Any
 from budgets.core.errors import DomainError
 from budgets.core.sealing import unseal
 from budgets.tenancy.callers import Reader
-from tracking.gateway.providers import Route
+from tracking.gateway.doors.call import Route
 from tracking.pricing.book import PricedModel
 
 _KEPT_S = 1.0

@@ -1,4 +1,4 @@
-"""A streamed call: chunks are passed on as they come, and the call settles whatever happens.
+"""A streamed call: events are passed on as they come, and the call settles whatever happens.
 
 A relay task reads the provider and puts what the client gets into a short queue; the response
 takes from it. When the client leaves, the relay reads on for a bounded time to learn the true
@@ -10,18 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import defaultdict
 from collections.abc import AsyncIterator
-from typing import Any
 
 from django.conf import settings
 
 from budgets.core.errors import DomainError
-from budgets.core.money import usd_text
-from budgets.http.errors import InternalError, answer_of, error_body
-from budgets.http.wire import json_bytes
+from budgets.http.errors import InternalError, answer_of
 from tracking.gateway import operations, providers
-from tracking.gateway.ends import End, usage_of
+from tracking.gateway.ends import End
 from tracking.gateway.failures import ProviderFailure, ProviderInterrupted
 from tracking.gateway.operations import Admitted, Charged, Stopwatch
 from tracking.gateway.runtime import Runtime
@@ -31,8 +27,6 @@ logger = logging.getLogger(__name__)
 _MOST_QUEUED = 64
 _PING_EVERY_S = 15.0
 _PING = b": ping\n\n"
-_TEXTS = ("content", "reasoning_content", "refusal")
-_DONE = b"data: [DONE]\n\n"
 
 
 class Relay:
@@ -45,11 +39,10 @@ class Relay:
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._client_is_gone = asyncio.Event()
         self._clock = Stopwatch()
-        self._texts: defaultdict[int, list[str]] = defaultdict(list)
-        self._reported: dict[str, Any] | None = None
-        self._finish_reason = ""
+        self._events = admitted.found.endpoint.events(
+            request=admitted.found.request, model=admitted.call.model.name
+        )
         self._is_whole = True
-        self._frame: dict[str, Any] = {}
         self._told: list[bytes] = []
 
     async def begin(self) -> None:
@@ -118,53 +111,34 @@ class Relay:
                     return await self._end(was_cancelled=True)
             reading.result()
         except ProviderFailure as failure:
-            if not self._begun.done() and usage_of(self._reported) is None:
+            if not self._begun.done() and self._events.usage is None:
                 return operations.end_of_failure(failure)
             return await self._end(failure=failure, was_cancelled=cancelled)
         return await self._end(was_cancelled=cancelled)
 
     async def _pass_on(self) -> None:
-        async with contextlib.aclosing(providers.stream(self._admitted.provider_call)) as chunks:
-            async for received in chunks:
-                chunk = {**received, "model": self._admitted.call.model.name}
-                self._note(chunk)
-                chunk.pop("usage", None)  # Told at the very end, with its cost.
-                if not _says_anything(chunk):
-                    continue
-                if not self._begun.done() and _has_delta(chunk):
+        async with contextlib.aclosing(providers.stream(self._admitted.provider_call)) as events:
+            async for event in events:
+                told = self._events.read(event)
+                if self._events.has_begun and not self._begun.done():
                     self._clock.note_first_byte()
                     self._begun.set_result(None)
-                await self._offer(self._event(chunk))
-        if not self._texts and usage_of(self._reported) is None:
+                if told:
+                    await self._offer(told)
+        if not any(self._events.texts) and self._events.usage is None:
             # The library ends a stream of nothing as if it had been whole.
             raise ProviderInterrupted(provider=self._admitted.found.route.provider)
-
-    def _note(self, chunk: dict[str, Any]) -> None:
-        """Keep what settling needs: usage, why it ended, and the text in case usage is missing."""
-        self._reported = chunk.get("usage") or self._reported
-        self._frame = self._frame or {
-            k: v for k, v in chunk.items() if k not in ("choices", "usage")
-        }
-        for choice in chunk.get("choices") or ():
-            self._finish_reason = choice.get("finish_reason") or self._finish_reason
-            delta = choice.get("delta") or {}
-            for text in (delta.get(name) for name in _TEXTS):
-                if text:
-                    self._texts[choice.get("index", 0)].append(text)
-            for call in delta.get("tool_calls") or ():
-                arguments = (call.get("function") or {}).get("arguments")
-                self._texts[choice.get("index", 0)].append(arguments or "")
 
     async def _end(
         self, *, failure: ProviderFailure | None = None, was_cancelled: bool = False
     ) -> End:
-        usage = usage_of(self._reported)
+        usage = self._events.usage
         is_counted_here = usage is None
         if usage is None:
             usage = await operations.counted_usage(
                 call=self._admitted.call,
                 route=self._admitted.found.route,
-                texts=["".join(parts) for parts in self._texts.values()],
+                texts=self._events.texts,
             )
         return End(
             usage=usage,
@@ -173,12 +147,12 @@ class Relay:
             may_be_billed=True,
             was_cancelled=was_cancelled,
             status=answer_of(failure).status if failure and not self._begun.done() else 200,
-            finish_reason=self._finish_reason,
-            provider_request_id=self._frame.get("id", ""),
+            finish_reason=self._events.finish_reason,
+            provider_request_id=self._events.provider_request_id,
         )
 
     async def _close(self, failure: DomainError | None, charged: Charged | None) -> None:
-        """Tell the client the end: the failure, or usage with its cost if it was asked for."""
+        """Tell the client the end: the failure, or what was kept back until now, with the cost."""
         if not self._begun.done():
             if failure is None:
                 self._begun.set_result(None)
@@ -186,24 +160,21 @@ class Relay:
                 self._begun.set_exception(failure)
                 self._begun.exception()  # Looked at here, in case the client has left already.
                 return
-        options = self._admitted.found.request.stream_options
         if failure is not None:
-            await self._offer(_sse(error_body(failure)))
-        elif options and options.include_usage and charged is not None:
-            usage = {**(self._reported or {}), "cost": usd_text(charged.cost_usd)}
-            await self._offer(_sse({**self._frame, "choices": [], "usage": usage}))
-        if failure is None and self._is_whole:
-            # Kept before the client is told that it is over, and so may ask again.
-            told = b"".join([*self._told, _DONE])
+            await self._offer(self._events.failed(failure))
+        else:
+            last = self._events.ended(cost_usd=charged.cost_usd if charged else None)
+            await self._keep(last)
+            await self._offer(last)
+        await self._offer(None)
+
+    async def _keep(self, last: bytes) -> None:
+        """Keep a whole answer before the client is told that it is over, and so may ask again."""
+        if self._is_whole:
+            told = b"".join([*self._told, last])
             await operations.keep(
                 self._work, admitted=self._admitted, body=told, content_type="text/event-stream"
             )
-        await self._offer(_DONE)
-        await self._offer(None)
-
-    def _event(self, chunk: dict[str, Any]) -> bytes:
-        options = self._admitted.found.request.stream_options
-        return _sse({**chunk, "usage": None} if options and options.include_usage else chunk)
 
     async def _offer(self, event: bytes | None) -> None:
         """Queue an event unless the client has left; a slow client slows the reading down."""
@@ -216,17 +187,3 @@ class Relay:
                 await asyncio.sleep(0.01)
             else:
                 return
-
-
-def _has_delta(chunk: dict[str, Any]) -> bool:
-    return any(choice.get("delta") for choice in chunk.get("choices", ()))
-
-
-def _says_anything(chunk: dict[str, Any]) -> bool:
-    return _has_delta(chunk) or any(
-        choice.get("finish_reason") for choice in chunk.get("choices", ())
-    )
-
-
-def _sse(body: dict[str, Any]) -> bytes:
-    return b"data: " + json_bytes(body) + b"\n\n"

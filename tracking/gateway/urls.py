@@ -5,9 +5,14 @@ from __future__ import annotations
 from django.urls import path, re_path
 
 from tracking.gateway import views
+from tracking.gateway.endpoints import table
 
 urlpatterns = [
-    path("v1/chat/completions", views.ChatCompletions.as_view(), name="chat-completions"),
+    path(
+        "v1/chat/completions",
+        views.Calls.as_view(endpoint=table.CHAT_COMPLETIONS),
+        name="chat-completions",
+    ),
     path("v1/models", views.Models.as_view(), name="models"),
     path("v1/models/<path:name>", views.Models.as_view(), name="model"),
     path("v1/key", views.Key.as_view(), name="key"),

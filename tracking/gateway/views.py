@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,40 +12,46 @@ from budgets.core import clock
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD, usd_text
 from budgets.holds.refusals import IdempotencyDone, ModelNotAllowed, resets_at
-from budgets.http.async_view import AsyncAPIView, error_response, json_response
+from budgets.http.async_view import AsyncAPIView, json_response
 from budgets.http.errors import NotFound
 from tracking.gateway import answers, operations, stream
-from tracking.gateway.operations import Admitted, Charged, Found
+from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
+from tracking.gateway.operations import Admitted, Charged, Found, Inquiry
 from tracking.gateway.runtime import Runtime, runtime
 
 
-class ChatCompletions(AsyncAPIView):
-    """POST /v1/chat/completions."""
+class Calls(AsyncAPIView):
+    """POST: a call to a model, at whichever endpoint the address stands for."""
+
+    endpoint: Endpoint[Any] = CHAT_COMPLETIONS
 
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         """Find, hold, send, settle, answer."""
-        now = clock.now()
         work = await runtime()
-        found = await operations.find(
-            work, authorization=request.headers.get("Authorization"), body=request.body, now=now
-        )
+        inquiry = Inquiry(request.headers, request.body, clock.now())
+        found = await operations.find(work, endpoint=self.endpoint, inquiry=inquiry)
         try:
-            admitted = await operations.hold(
-                work, found=found, body=request.body, headers=request.headers, now=now
-            )
+            admitted = await operations.hold(work, found=found, inquiry=inquiry)
         except IdempotencyDone as repeated:
-            return await _answer_again(work, found=found, repeated=repeated, now=now)
+            return await _answer_again(work, found=found, repeated=repeated, now=inquiry.now)
         try:
-            if found.request.stream:
+            if found.request.is_streamed:
                 relay = stream.Relay(work, admitted)
                 await relay.begin()
                 return _event_stream(relay, admitted)
             answer = await operations.complete(work, admitted=admitted)
         except DomainError as error:
-            return error_response(error, request_id=str(admitted.call.request_id))
-        return json_response(
-            answer.body, headers=_headers(admitted, now=now, charged=answer.charged)
+            return self.error_response(error, request_id=str(admitted.call.request_id))
+        return HttpResponse(
+            answer.reply.content,
+            content_type=answer.reply.content_type,
+            headers=_headers(admitted, now=inquiry.now, charged=answer.charged),
         )
+
+    def error_body(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
+        """Write an error in the endpoint's dialect."""
+        return self.endpoint.error(error, request_id=request_id)
 
 
 class Models(AsyncAPIView):
@@ -89,7 +96,7 @@ class Nowhere(AsyncAPIView):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Answer 404 in the documented shape."""
-        return error_response(NotFound(f"There is nothing at {request.path}."))
+        return self.error_response(NotFound(f"There is nothing at {request.path}."))
 
 
 async def _answer_again(

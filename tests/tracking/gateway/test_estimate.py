@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from tests.tracking.pricing.strategies import patient
 from tracking.gateway.demo import script_of
+from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
 from tracking.gateway.estimate import (
     USABLE_OUTPUT_TOKENS,
     Estimate,
     MaxTokensExceeded,
-    estimate,
+    OutputRules,
 )
-from tracking.gateway.schemas import parse_chat_completion
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import cost
 from tracking.pricing.rates import Rates
@@ -45,11 +45,14 @@ def model(**fields: Any) -> PricedModel:
 
 def worst(body: dict[str, Any], **fields: Any) -> Estimate:
     """The estimate of a body, on a plan without limits unless told otherwise."""
-    plan = {"default_output_tokens": 1000, "plan_max_output": None, "fits_output": True}
-    plan = {name: fields.pop(name, value) for name, value in plan.items()}
+    rules = OutputRules(
+        default_tokens=1000,
+        most_tokens=fields.pop("most_tokens", None),
+        fits=fields.pop("fits", True),
+    )
     asked = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]} | body
-    request = parse_chat_completion(orjson.dumps(asked))
-    return estimate(request=request, model=model(**fields), **cast("Any", plan))
+    request = CHAT_COMPLETIONS.read(body=orjson.dumps(asked), content_type="application/json")
+    return CHAT_COMPLETIONS.estimate(request=request, model=model(**fields), rules=rules)
 
 
 texts = st.text(st.characters(codec="utf-8"), max_size=300)
@@ -79,7 +82,7 @@ def test_holds_for_whatever_the_call_then_uses(
         reasoning_tokens=output_tokens * reasoned // 100,
     )
 
-    assert input_tokens <= bound.input_tokens
+    assert input_tokens <= bound.bounds.input_tokens
     assert cost(usage=used, rates=RATES).total_usd <= bound.usd
 
 
@@ -93,7 +96,8 @@ def test_a_cap_that_was_lowered_to_fit_costs_no_more_than_was_held(
 
     fitted = bound.output_cap_within(held)
 
-    most = Usage(input_tokens=bound.input_tokens, output_tokens=n * fitted)
+    most = Usage(input_tokens=bound.bounds.input_tokens, output_tokens=n * (fitted or 0))
+    assert fitted is not None
     assert USABLE_OUTPUT_TOKENS <= fitted <= cap
     assert cost(usage=most, rates=RATES).total_usd <= held
 
@@ -106,11 +110,11 @@ def test_takes_the_newer_cap_the_plans_default_and_the_models_own_limit() -> Non
 
 def test_refuses_more_output_than_the_plan_allows() -> None:
     with pytest.raises(MaxTokensExceeded, match="at most 2000"):
-        worst({"max_tokens": 2001}, plan_max_output=2000)
+        worst({"max_tokens": 2001}, most_tokens=2000)
 
 
 def test_asks_for_all_or_nothing_where_the_plan_does_not_fit() -> None:
-    bound = worst({"max_tokens": 4000}, fits_output=False)
+    bound = worst({"max_tokens": 4000}, fits=False)
 
     assert bound.least_usd == bound.usd
 
@@ -118,8 +122,8 @@ def test_asks_for_all_or_nothing_where_the_plan_does_not_fit() -> None:
 def test_counts_tools_and_schemas_as_input() -> None:
     tool = {"type": "function", "function": {"name": "f", "description": "x" * 1000}}
 
-    assert worst({"tools": [tool]}).input_tokens > worst({}).input_tokens + 1000
+    assert worst({"tools": [tool]}).tokens > worst({}).tokens + 1000
 
 
 def test_bounds_the_input_by_what_the_model_can_read() -> None:
-    assert worst({}, context_window=10).input_tokens == 10
+    assert worst({}, context_window=10).bounds.input_tokens == 10

@@ -12,8 +12,10 @@ from tests import tenants
 from tests.fakes.upstream import Upstream, running_upstream
 from tests.serving import Site
 from tests.tracking.gateway.calls import PATH, body, told
-from tracking.gateway.providers import ProviderCall, Route
-from tracking.gateway.schemas import (
+from tracking.gateway.doors.call import ProviderCall, Route
+from tracking.gateway.doors.library import arguments_of
+from tracking.gateway.endpoints.bodies import UnknownParameter, read_json
+from tracking.gateway.endpoints.chat_schemas import (
     ChatCompletionRequest,
     Function,
     JsonSchema,
@@ -24,9 +26,8 @@ from tracking.gateway.schemas import (
     Tool,
     ToolCall,
     ToolChoice,
-    UnknownParameter,
-    parse_chat_completion,
 )
+from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
 
 TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
 CALLED: dict[str, Any] = {
@@ -71,6 +72,10 @@ PLACES: dict[str, tuple[type[Any], Callable[[dict[str, Any]], dict[str, Any]]]] 
 }
 
 
+def read(asked: dict[str, Any]) -> ChatCompletionRequest:
+    return read_json(body=json.dumps(asked).encode(), shape=ChatCompletionRequest)
+
+
 @pytest.fixture(scope="module")
 def library_names() -> list[str]:
     from litellm.types.utils import all_litellm_params
@@ -95,7 +100,7 @@ def test_refuses_every_name_that_the_library_obeys(place: str, library_names: li
     for name in names:
         asked = json.dumps(body() | placed({name: "http://127.0.0.1:1"})).encode()
         with pytest.raises(UnknownParameter) as refused:
-            parse_chat_completion(asked)
+            read_json(body=asked, shape=ChatCompletionRequest)
         assert refused.value.details["param"] == f"{place}.{name}".lstrip(".")
 
 
@@ -107,22 +112,18 @@ def test_keeps_the_names_that_it_shares_with_the_library_to_itself(
     values: dict[str, Any] = {"metadata": {"guardrails": "x", "mock_response": "free"}}
     assert shared == set(values)
 
-    passed = parse_chat_completion(json.dumps(body() | values).encode()).passed_on()
+    passed = read(body() | values).passed_on()
 
     assert not shared & set(passed)
 
 
 def test_gives_the_library_nothing_but_what_was_asked_and_what_the_site_decides() -> None:
-    asked = parse_chat_completion(json.dumps(body(temperature=0.5, user="dave", n=2)).encode())
-    call = ProviderCall(
-        route=Route("test", "openai_compatible", "hosted_vllm/plain", "http://127.0.0.1:1", "k"),
-        messages=[],
-        parameters={k: v for k, v in asked.passed_on().items() if k != "messages"},
-        output_cap_tokens=5,
-        timeout_s=1,
-    )
+    route = Route("test", "openai_compatible", "hosted_vllm/plain", "http://127.0.0.1:1", "k")
+    asked = read(body(temperature=0.5, user="dave", n=2))
+    parameters = CHAT_COMPLETIONS.parameters(request=asked, route=route, cap=5)
+    call = ProviderCall(route, CHAT_COMPLETIONS.name, parameters, timeout_s=1)
 
-    assert set(call.arguments(is_streamed=True)) == {
+    assert set(arguments_of(call, is_streamed=True)) == {
         *("model", "messages", "temperature", "n", "max_tokens"),
         *("api_base", "api_key", "timeout", "stream", "stream_options"),
         *("max_retries", "num_retries", "_skip_mcp_handler"),

@@ -15,7 +15,7 @@ from tests.databases import on_database
 from tests.fakes.upstream import Upstream
 from tests.serving import Site
 from tests.tracking.gateway.calls import PATH, body
-from tracking.gateway.schemas import ChatCompletionRequest
+from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["function", "user", "text", "json_schema", "auto"])
 VALUES = st.recursive(

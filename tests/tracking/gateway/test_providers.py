@@ -17,7 +17,7 @@ import pytest
 from tests.fakes.upstream import Gate, Script, Upstream
 from tests.serving import eventually
 from tracking.gateway import failures, providers
-from tracking.gateway.providers import ProviderCall, Route
+from tracking.gateway.doors.call import ProviderCall, Route
 
 WAYS = {
     "any address": ("openai_compatible", "hosted_vllm/plain"),
@@ -54,9 +54,8 @@ def call(request: pytest.FixtureRequest, upstream: Upstream) -> ProviderCall:
     kind, model = WAYS[request.param]
     return ProviderCall(
         route=Route("test", kind, model, upstream.url, "sk-upstream-secret"),
-        messages=[{"role": "user", "content": "Count."}],
-        parameters={},
-        output_cap_tokens=50,
+        endpoint="chat.completions",
+        parameters=asked("Count."),
         timeout_s=30,
     )
 
@@ -66,7 +65,7 @@ def send(request: pytest.FixtureRequest) -> Callable[[ProviderCall], Awaitable[l
     """Send a call one way or the other, and give what came of it."""
 
     async def whole(call: ProviderCall) -> list[Any]:
-        return [await providers.complete(call)]
+        return [(await providers.send(call)).body]
 
     async def streamed(call: ProviderCall) -> list[Any]:
         return [chunk async for chunk in providers.stream(call)]
@@ -242,7 +241,7 @@ async def test_the_demo_counts_true_tokens(
 
 
 async def test_the_demo_stops_at_its_cap(send: Send) -> None:
-    answers = await send(replace(demo("small", "[[tokens=500]]"), output_cap_tokens=7))
+    answers = await send(demo("small", "[[tokens=500]]", cap=7))
 
     assert answers[-1]["usage"]["completion_tokens"] == 7
     reasons = {
@@ -257,11 +256,14 @@ async def test_the_demo_fails_when_told(send: Send, status: int) -> None:
         await send(demo("small", f"[[fail={status}]]"))
 
 
-def demo(model: str, prompt: str) -> ProviderCall:
+def asked(prompt: str, *, cap: int = 50) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": prompt}], "max_tokens": cap}
+
+
+def demo(model: str, prompt: str, *, cap: int = 50) -> ProviderCall:
     return ProviderCall(
         route=Route("demo", "demo", f"demo/{model}"),
-        messages=[{"role": "user", "content": prompt}],
-        parameters={},
-        output_cap_tokens=50,
+        endpoint="chat.completions",
+        parameters=asked(prompt, cap=cap),
         timeout_s=30,
     )

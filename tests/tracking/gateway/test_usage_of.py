@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from tracking.gateway.ends import usage_of
-from tracking.gateway.estimate import searches_by_itself
+from tracking.gateway.endpoints.chat import searches_by_itself
+from tracking.gateway.endpoints.reported_usage import usage_of
 from tracking.pricing.book import PricedModel
 from tracking.pricing.rates import Rates
 

@@ -1,0 +1,102 @@
+"""What an endpoint is: all that differs between one way of calling a model and another."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any, ClassVar, Generic, TypeVar
+
+from budgets.core.errors import DomainError
+from budgets.http.errors import error_body
+from tracking.gateway.doors.call import Reply, Route
+from tracking.gateway.endpoints.bodies import CallBody
+from tracking.gateway.estimate import Estimate, OutputRules
+from tracking.pricing.book import PricedModel
+from tracking.pricing.usage import Usage
+
+Asked = TypeVar("Asked", bound=CallBody)
+
+
+class Endpoint(ABC, Generic[Asked]):
+    """One way of calling models. Has no state: one object serves all calls.
+
+    ``name`` stands in records; with slashes for dots it is the address under ``/v1`` and under a
+    provider's base URL. ``modes`` are the catalogue's modes of the models that it calls.
+    """
+
+    name: ClassVar[str]
+    modes: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def read(self, *, body: bytes, content_type: str) -> Asked:
+        """Read a request's body.
+
+        :raises DomainError: for what is wrong with it, naming the place
+        """
+
+    @abstractmethod
+    def estimate(self, *, request: Asked, model: PricedModel, rules: OutputRules) -> Estimate:
+        """Bound what the call can cost.
+
+        :raises DomainError: if the model cannot be called so, or the plan does not allow it
+        """
+
+    @abstractmethod
+    def parameters(self, *, request: Asked, route: Route, cap: int | None) -> dict[str, Any]:
+        """Give what goes to the provider, with the output cap, without ``model`` and ``stream``."""
+
+    @abstractmethod
+    def usage(self, *, request: Asked, reply: Reply) -> Usage | None:
+        """Read what a whole answer used; None if the provider does not report it."""
+
+    def texts(self, *, reply: Reply) -> Sequence[str]:
+        """Give the texts of an answer, to be counted where its usage is not reported."""
+        return ()
+
+    def finish_reason(self, *, reply: Reply) -> str:
+        """Say why the provider ended the answer."""
+        return ""
+
+    def provider_request_id(self, *, reply: Reply) -> str:
+        """Find the provider's own name for the call."""
+        return str(reply.body.get("id") or "")
+
+    def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
+        """Write the answer as the client gets it: under the model's name here, with its cost."""
+        return reply
+
+    def events(self, *, request: Asked, model: str) -> EventReader:
+        """Make the reader of one streamed answer; only for endpoints whose body has ``stream``."""
+        raise TypeError(f"{self.name} does not stream")
+
+    def error(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
+        """Write an error in the endpoint's dialect."""
+        return error_body(error)
+
+
+class EventReader(ABC):
+    """Reads one streamed answer as it comes: what the client gets of it, and what was used."""
+
+    usage: Usage | None = None
+    finish_reason: str = ""
+    provider_request_id: str = ""
+    # Whether anything came that stands for output; until then a failure can still be a status.
+    has_begun: bool = False
+
+    @abstractmethod
+    def read(self, event: dict[str, Any]) -> bytes:
+        """Note an event and give what goes to the client now; empty for what is kept back."""
+
+    @property
+    @abstractmethod
+    def texts(self) -> Sequence[str]:
+        """The texts so far, to be counted where usage is not reported."""
+
+    @abstractmethod
+    def ended(self, *, cost_usd: Decimal | None) -> bytes:
+        """Give what was kept back until the charge is durable, and the end of the stream."""
+
+    @abstractmethod
+    def failed(self, error: DomainError) -> bytes:
+        """Write an error in mid-stream, and the end of the stream."""

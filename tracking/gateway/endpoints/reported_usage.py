@@ -1,0 +1,48 @@
+"""Usage as providers report it, read into ours. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tracking.pricing.usage import Usage, UsageContradiction
+
+
+def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
+    """Read usage in OpenAI's shape; what contradicts itself is read at its dearest.
+
+    Gives None where no token is named: zeros stand for a report that did not come.
+    """
+    if not reported:
+        return None
+    prompt = reported.get("prompt_tokens_details") or {}
+    output = reported.get("completion_tokens_details") or {}
+    writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens") or 0
+    hour_long = _hour_long_writes(prompt)
+    counts: dict[str, Any] = {
+        "input_tokens": reported.get("prompt_tokens") or 0,
+        "output_tokens": reported.get("completion_tokens") or 0,
+        "cached_input_tokens": prompt.get("cached_tokens") or 0,
+        "cache_write_tokens": writes - hour_long if type(writes) is int else writes,
+        "cache_write_1h_tokens": hour_long,
+        "reasoning_tokens": output.get("reasoning_tokens") or 0,
+        "audio_input_tokens": prompt.get("audio_tokens") or 0,
+        "audio_output_tokens": output.get("audio_tokens") or 0,
+    }
+    usage = read_counts(counts)
+    return usage if usage.input_tokens or usage.output_tokens else None
+
+
+def read_counts(counts: Mapping[str, Any]) -> Usage:
+    """Make usage of counts by our own names; what contradicts itself is read at its dearest."""
+    try:
+        return Usage(**counts)
+    except UsageContradiction:
+        return Usage.reconciled(counts)
+
+
+def _hour_long_writes(prompt: Mapping[str, Any]) -> int:
+    """Read how much of what was written to a cache is kept for an hour, at a dearer rate."""
+    details = prompt.get("cache_creation_token_details") or {}
+    count = details.get("ephemeral_1h_input_tokens")
+    return count if type(count) is int else 0
