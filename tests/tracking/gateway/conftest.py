@@ -13,7 +13,7 @@ from tests.fakes.upstream import Script, Upstream, running_upstream
 from tests.serving import Site, serving
 
 # How long the impatient site waits for a provider, and reads on when a client has left.
-PATIENCE_S = 2
+PATIENCE_S = 4
 DRAIN_S = 1
 
 
