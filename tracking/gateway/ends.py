@@ -23,7 +23,8 @@ from budgets.holds.terms import Settlement
 from tracking.gateway.attribution import Attribution
 from tracking.gateway.estimate import Estimate
 from tracking.pricing.book import PricedModel
-from tracking.pricing.cost import Cost, RateMissing, cost
+from tracking.pricing.cost import Cost, cost
+from tracking.pricing.rates import RateMissing
 from tracking.pricing.usage import Usage
 
 

@@ -23,7 +23,7 @@ from budgets.holds.models import JournalEntry
 from budgets.tenancy.models import Organization, User
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import Price
-from tracking.pricing.rates import Rates
+from tracking.pricing.rates import Rates, dimension_of
 
 _MARK = "re-rated at "
 
@@ -137,7 +137,9 @@ def _cost_at(record: CostRecord, rates: Rates) -> Decimal:
 
 def _amount(line: Mapping[str, str | int], chosen: Mapping[str, Decimal], rates: Rates) -> Decimal:
     dimension = str(line["dimension"])
-    rate = chosen.get(dimension, rates.per_unit.get(dimension))
+    # A price may name no rate for a size or quality of its own, but one for all of them.
+    plain = rates.per_unit.get(dimension_of(dimension))
+    rate = chosen.get(dimension, rates.per_unit.get(dimension, plain))
     if rate is None:
         raise LineNotPriced(dimension=dimension)
-    return quantize_usd(int(line["units"]) * rate)
+    return quantize_usd(Decimal(line["units"]) * rate)

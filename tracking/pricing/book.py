@@ -10,10 +10,8 @@ from functools import lru_cache
 from typing import Any, Self
 
 from budgets.core.errors import DomainError
+from tracking.pricing.modes import prices_mode
 from tracking.pricing.rates import Rates
-
-# Calls in these modes are answered with tokens, so both directions need a rate.
-GENERATING_MODES = frozenset({"chat", "responses", "completion"})
 
 
 class ModelNotFound(DomainError):
@@ -71,8 +69,7 @@ class Version:
         if self.price_id is None or self.price_version is None or self.rates is None:
             return None
         rates = _parsed(self.rates)
-        enough = rates.prices_text if self.mode in GENERATING_MODES else bool(rates.per_unit)
-        if not enough:
+        if not prices_mode(rates, self.mode):
             return None
         return PricedModel(
             model_id=self.model_id,

@@ -7,8 +7,9 @@ nothing is imported, which would cost seconds.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from importlib.metadata import version
@@ -24,6 +25,10 @@ MAP_FILE = "model_prices_and_context_window_backup.json"
 # Entries of the map that are no models: its documentation, and patterns for unknown names.
 _NO_MODELS = frozenset({"sample_spec", "fallback_generalizations"})
 _SUPPORTS = "supports_"
+_VARIANT = re.compile(
+    r"(?P<provider>[a-z_]+/)??(?P<quality>(?:low|medium|high|standard|hd)/)?"
+    r"(?P<size>\d+-x-\d+)/(?P<model>(?!.*-steps/).+)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +60,9 @@ def bundled_edition() -> str:
 
 def listings_of(text: str) -> Iterator[Listing]:
     """Read every model of a price map in litellm's format, given as JSON text."""
-    for name, entry in json.loads(text, parse_float=Decimal).items():
-        if name not in _NO_MODELS:
-            yield _listing(name, entry)
+    entries = json.loads(text, parse_float=Decimal).items()
+    listed = {name: _listing(name, entry) for name, entry in entries if name not in _NO_MODELS}
+    yield from _with_variants(listed)
 
 
 def demo_listings() -> list[Listing]:
@@ -77,6 +82,37 @@ def demo_listings() -> list[Listing]:
         _demo("demo/flaky", window=128_000, output=16_384, per_million=small),
         _demo("demo/embed", window=8_192, output=None, per_million={"input": "0.02"}),
     ]
+
+
+def _with_variants(listed: Mapping[str, Listing]) -> Iterator[Listing]:
+    """Join what the map lists once for each size and quality: one model, a rate for each variant.
+
+    ``azure/hd/1024-x-1024/dall-e-3`` is no name that a client could send.
+    """
+    joined = {name: listing for name, listing in listed.items() if not _VARIANT.fullmatch(name)}
+    for name, listing in listed.items():
+        variant = _VARIANT.fullmatch(name)
+        if variant is None or listing.rates is None:
+            continue
+        model = next(
+            (known for known in _base_names(variant, listing) if known in joined),
+            f"{variant['provider'] or ''}{variant['model']}",
+        )
+        whole = joined.get(model) or replace(listing, name=model, rates=None)
+        joined[model] = replace(whole, rates=_joined(whole.rates, listing.rates, variant))
+    yield from joined.values()
+
+
+def _base_names(variant: re.Match[str], listing: Listing) -> tuple[str, str]:
+    model = variant["model"]
+    return f"{variant['provider'] or ''}{model}", f"{listing.provider}/{model}"
+
+
+def _joined(whole: Rates | None, part: Rates, variant: re.Match[str]) -> Rates:
+    size = variant["size"].replace("-x-", "x")
+    name = f"{variant['quality'] or ''}{size}"
+    made = {f"{key}:{name}": rate for key, rate in part.per_unit.items() if rate}
+    return replace(whole, per_unit={**whole.per_unit, **made}) if whole else Rates(per_unit=made)
 
 
 def _demo(name: str, *, window: int, output: int | None, per_million: Mapping[str, str]) -> Listing:

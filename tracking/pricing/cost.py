@@ -8,45 +8,56 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Context, Decimal, Inexact
 from functools import lru_cache
+from typing import Any, Self
 
-from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD, quantize_usd, round_up_usd, usd_text
 from tracking.pricing.rates import (
     INPUT_DIMENSIONS,
     OUTPUT_DIMENSIONS,
     SEARCH_DIMENSIONS,
+    RateMissing,
     Rates,
     rate_text,
 )
+from tracking.pricing.units import UnitsCharged, dearest_units, units_charged
 from tracking.pricing.usage import Usage
 
 # Products are exact or an error: rounding happens once, afterwards, and in one place.
 _EXACT = Context(prec=80, traps=[Inexact])
 
 
-class RateMissing(DomainError):
-    """The price names no rate for something that the call used."""
-
-    code = "rate_missing"
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a cost: so many units of a dimension at a rate. Amounts are USD."""
+    """One line of a cost: so many units of a dimension at a rate. Amounts are USD.
+
+    The dimension carries its variant (``output_per_image:hd/1024x1024``). Units are whole, except
+    for seconds.
+    """
 
     dimension: str
-    units: int
+    units: Decimal | int
     rate_usd: Decimal
     amount_usd: Decimal
 
     def as_json(self) -> dict[str, str | int]:
-        """Write the line as plain JSON values; money is text."""
+        """Write the line as plain JSON values; money is text, and so is a part of a second."""
         return {
             "dimension": self.dimension,
-            "units": self.units,
+            "units": self.units if isinstance(self.units, int) else rate_text(self.units),
             "rate_usd": rate_text(self.rate_usd),
             "amount_usd": usd_text(self.amount_usd),
         }
+
+    @classmethod
+    def of_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what as_json() wrote."""
+        units = stored["units"]
+        return cls(
+            dimension=stored["dimension"],
+            units=units if isinstance(units, int) else Decimal(units),
+            rate_usd=Decimal(stored["rate_usd"]),
+            amount_usd=Decimal(stored["amount_usd"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +74,31 @@ class Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a call can reach at most: input tokens, output tokens of each choice, and searches.
+    """What a call can reach at most: input tokens, output tokens of each choice, and other units.
 
     ``excluded`` names the dimensions that the call cannot incur, so that a request of plain text
-    is not held for at the rate of audio. All others count, whatever the request says.
+    is not held for at the rate of audio. All others count, whatever the request says. The other
+    units are named as in Usage and count for the whole call; a ``size`` or ``quality`` that is not
+    known is bounded by the dearest.
     """
 
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int = 0
+    output_tokens: int = 0
     choices: int = 1
     web_searches: int = 0
+    input_characters: int = 0
+    output_characters: int = 0
+    input_seconds: Decimal | int = 0
+    output_seconds: Decimal | int = 0
+    input_video_seconds: Decimal | int = 0
+    input_images: int = 0
+    output_images: int = 0
+    output_pixels: int = 0
+    queries: int = 0
+    pages: int = 0
+    annotated_pages: int = 0
+    size: str = ""
+    quality: str = ""
     service_tier: str | None = None
     uplifts: Collection[str] = ()
     excluded: Collection[str] = ()
@@ -97,9 +123,12 @@ def cost(
 ) -> Cost:
     """Price a call: one line per dimension used, each units times rate, the total their sum.
 
-    Rates have at most 12 places, so every line is exact; only a rate that an uplift raises is
-    rounded half-even, before it is multiplied. ``at`` is the instant that decides about off-peak
-    hours; without one the standard rates hold. ``service_tier`` is the one that was served.
+    Rates of tokens have at most 12 places, so their lines are exact; only a rate that an uplift
+    raises is rounded half-even, before it is multiplied. A line of seconds or pixels is rounded
+    half-even once. ``at`` is the instant that decides about off-peak hours; without one the
+    standard rates hold. ``service_tier`` is the one that was served.
+
+    What a provider counted twice, in tokens and in another unit, is charged once: units_charged().
 
     :raises RateMissing: if something was used that the price has no rate for: never silently free
     """
@@ -111,7 +140,7 @@ def cost(
     factor = rates.uplift(uplifts)
     lines = tuple(
         _line(dimension, units, rate, factor)
-        for dimension, units, rate in _used(usage, rates, chosen)
+        for dimension, units, rate in _used(usage, rates, chosen, service_tier)
     )
     return Cost(lines=lines, total_usd=sum((line.amount_usd for line in lines), ZERO_USD))
 
@@ -130,17 +159,22 @@ def worst_rates(*, bounds: Bounds, rates: Rates) -> WorstRates:
         frozenset(bounds.excluded),
     )
     searches = [rates.per_unit[name] for name in SEARCH_DIMENSIONS if name in rates.per_unit]
-    fixed = bounds.web_searches * _raised(max(searches, default=ZERO_USD), factor)
-    fixed += bounds.choices * _raised(rates.per_unit.get("request", ZERO_USD), factor)
+    fixed = bounds.web_searches * multiplied(max(searches, default=ZERO_USD), factor)
+    fixed += bounds.choices * multiplied(rates.per_unit.get("request", ZERO_USD), factor)
+    for _, units, rate in dearest_units(bounds=bounds, rates=rates):
+        fixed = _EXACT.add(fixed, _EXACT.multiply(Decimal(units), multiplied(rate, factor)))
     return WorstRates(
-        input_usd=_raised(input_usd, factor),
-        output_usd=_raised(output_usd, factor),
-        fixed_usd=fixed,
+        input_usd=multiplied(input_usd, factor),
+        output_usd=multiplied(output_usd, factor),
+        fixed_usd=round_up_usd(fixed),
     )
 
 
 def upper_bound(*, bounds: Bounds, rates: Rates) -> Decimal:
-    """Bound the cost of any call within the bounds from above, in USD, rounded up to 12 places."""
+    """Bound the cost of any call within the bounds from above, in USD, rounded up to 12 places.
+
+    Tokens and other units are added up, also where a call is charged by only one of them.
+    """
     worst = worst_rates(bounds=bounds, rates=rates)
     output_tokens = bounds.choices * bounds.output_tokens
     most = _EXACT.add(
@@ -151,14 +185,11 @@ def upper_bound(*, bounds: Bounds, rates: Rates) -> Decimal:
 
 
 def _used(
-    usage: Usage, rates: Rates, chosen: Mapping[str, Decimal]
-) -> Iterator[tuple[str, int, Decimal]]:
-    for dimension, units in usage.units().items():
-        if not units:
-            continue
-        if dimension not in chosen:
-            raise RateMissing(dimension=dimension, units=units)
-        yield dimension, units, chosen[dimension]
+    usage: Usage, rates: Rates, chosen: Mapping[str, Decimal], service_tier: str | None
+) -> Iterator[tuple[str, Decimal | int, Decimal]]:
+    others = units_charged(usage=usage, rates=rates, chosen=chosen, service_tier=service_tier)
+    yield from _tokens_used(usage, chosen, others)
+    yield from others.lines
     search = f"search_{usage.search_context}"
     if usage.web_searches:
         if search not in rates.per_unit:
@@ -169,14 +200,31 @@ def _used(
         yield "request", usage.requests, rates.per_unit["request"]
 
 
-def _line(dimension: str, units: int, rate: Decimal, factor: Decimal) -> Line:
-    charged = _raised(rate, factor)
+def _tokens_used(
+    usage: Usage, chosen: Mapping[str, Decimal], others: UnitsCharged
+) -> Iterator[tuple[str, int, Decimal]]:
+    """Tokens without a rate come with what is charged in another unit; else they are an error."""
+    for dimension, units in usage.units().items():
+        if not units or dimension in others.instead_of:
+            continue
+        if dimension in chosen:
+            yield dimension, units, chosen[dimension]
+        elif not others.lines:
+            raise RateMissing(dimension=dimension, units=units)
+
+
+def _line(dimension: str, units: Decimal | int, rate: Decimal, factor: Decimal) -> Line:
+    charged = multiplied(rate, factor)
     amount = quantize_usd(_EXACT.multiply(Decimal(units), charged))
     return Line(dimension=dimension, units=units, rate_usd=charged, amount_usd=amount)
 
 
-def _raised(rate: Decimal, factor: Decimal) -> Decimal:
-    return rate if factor == 1 else quantize_usd(_EXACT.multiply(rate, factor))
+def multiplied(rate: Decimal, factor: Decimal) -> Decimal:
+    """Multiply a rate, and round it half-even to 12 places if it had no more before."""
+    if factor == 1:
+        return rate
+    product = _EXACT.multiply(rate, factor)
+    return quantize_usd(product) if rate == quantize_usd(rate) else product
 
 
 @lru_cache(maxsize=8192)

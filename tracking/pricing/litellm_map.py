@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from budgets.core.money import quantize_usd
+from tracking.pricing.map_modes import by_mode
 from tracking.pricing.off_peak import EVERY_DAY, OffPeak, Window
 from tracking.pricing.rates import OFF_PEAK, TOKEN_DIMENSIONS, Rates, dimension_of
 
@@ -22,6 +23,7 @@ _KINDS = MappingProxyType(
         "input_cost_per_token": "input",
         "cache_read_input_token_cost": "cached_input",
         "cache_read_input_audio_token_cost": "cached_audio_input",
+        "cache_read_input_image_token_cost": "cached_image_input",
         "cache_creation_input_token_cost": "cache_write",
         "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
         "input_cost_per_audio_token": "audio_input",
@@ -33,6 +35,9 @@ _KINDS = MappingProxyType(
         "output_cost_per_image_token": "image_output",
         "output_cost_per_video_token": "video_output",
         "input_cost_per_request": "request",
+        "input_cost_per_audio_per_second": "input_per_second",
+        "input_cost_per_video_per_second": "input_per_video_second",
+        "ocr_cost_per_page": "input_per_page",
         "google_maps_grounding_cost_per_query": "maps_search",
     }
 )
@@ -42,6 +47,7 @@ _KEY = re.compile(
     r"(?:_(?P<service>batches|flex|priority|ultrafast|balanced|decisions))?"
 )
 _SERVICES = MappingProxyType({"batches": "batch"})
+_VARIANT = re.compile(r"(?P<unit>output_per_(?:image|second))_(?P<variant>.+)")
 # Factors that a provider applies by the place or the speed of a call.
 _PROVIDER_UPLIFTS = frozenset({"eu", "us", "fast"})
 _UPLIFTS = MappingProxyType(
@@ -71,6 +77,7 @@ def rates_of(entry: Mapping[str, Any]) -> Rates | None:
     """
     provider = entry.get("litellm_provider", "")
     per_unit = dict(_per_unit(entry, inclusive=provider in _INCLUSIVE_PROVIDERS))
+    per_unit = by_mode(per_unit, entry.get("mode", ""))
     per_unit |= _tiers(entry.get("tiered_pricing") or [], per_unit)
     if share := _CACHED_SHARES.get(provider):
         _fill_cached(per_unit, share)
@@ -110,6 +117,8 @@ def _our_key(key: str, *, inclusive: bool) -> str:
         return key
     kind = parsed["kind"]
     name = _KINDS.get(kind) or kind.replace("_token_cost", "").replace("cost_per_", "per_")
+    if variant := _VARIANT.fullmatch(name):
+        name = f"{variant['unit']}:{variant['variant'].lower()}"
     if parsed["tokens"]:
         limit = int(parsed["tokens"]) * (1000 if parsed["thousands"] else 1)
         name += f">{limit - inclusive}"

@@ -18,7 +18,7 @@ from tracking.pricing.rates import (
     rate_text,
 )
 
-_KEY = re.compile(r"[A-Za-z0-9_.]+(>\d+)?(@[a-z_]+)?")
+_KEY = re.compile(r"[A-Za-z0-9_.]+(:[A-Za-z0-9_./]+)?(>\d+)?(@[a-z_]+)?")
 
 
 class PriceLineUnreadable(DomainError):

@@ -14,6 +14,7 @@ from typing import Any, Self
 from budgets.core.errors import DomainError
 from budgets.core.money import quantize_usd
 from tracking.pricing.off_peak import OffPeak
+from tracking.pricing.usage import UNIT_DIMENSIONS
 
 OFF_PEAK = "off_peak"
 
@@ -21,6 +22,7 @@ INPUT_DIMENSIONS = (
     "input",
     "cached_input",
     "cached_audio_input",
+    "cached_image_input",
     "cache_write",
     "cache_write_1h",
     "audio_input",
@@ -30,15 +32,17 @@ INPUT_DIMENSIONS = (
 OUTPUT_DIMENSIONS = ("output", "reasoning", "audio_output", "image_output", "video_output")
 SEARCH_DIMENSIONS = ("search_low", "search_medium", "search_high")
 TOKEN_DIMENSIONS = INPUT_DIMENSIONS + OUTPUT_DIMENSIONS
-# What cost() charges for. A rate of these has at most 12 places, so that no line needs rounding;
+# A rate of these has at most 12 places and their units are whole, so that no line needs rounding;
 # other published rates (per pixel, per second) keep the places they are published with.
-CHARGED_DIMENSIONS = frozenset((*TOKEN_DIMENSIONS, *SEARCH_DIMENSIONS, "request"))
+EXACT_DIMENSIONS = frozenset((*TOKEN_DIMENSIONS, *SEARCH_DIMENSIONS, "request"))
+UNITS = frozenset(UNIT_DIMENSIONS.values())
 
 # What a kind of token costs when its provider names no rate for it: the rate of the kind it is
 # part of. The order matters: a fallback is settled before whatever falls back on it.
 _FALLBACKS = {
     "cached_input": "input",
     "cached_audio_input": "cached_input",
+    "cached_image_input": "cached_input",
     "cache_write": "input",
     "cache_write_1h": "cache_write",
     "audio_input": "input",
@@ -60,13 +64,20 @@ class RatesInvalid(DomainError):
     code = "rates_invalid"
 
 
+class RateMissing(DomainError):
+    """The price names no rate for something that the call used."""
+
+    code = "rate_missing"
+
+
 @dataclass(frozen=True, slots=True)
 class Rates:
     """The rates of one price, in USD per single unit (one token, one image, one second).
 
-    ``per_unit`` is keyed ``dimension[>tokens][@service]``: ``input`` is the standard rate,
-    ``input>200000`` what every input token costs once a call has more than 200,000 of them,
+    ``per_unit`` is keyed ``dimension[:variant][>tokens][@service]``: ``input`` is the standard
+    rate, ``input>200000`` what every input token costs once a call has more than 200,000 of them,
     ``input@flex`` the rate of a service tier and ``input@off_peak`` the rate of cheaper hours.
+    A variant is what was made: ``output_per_image:hd/1024x1024``, ``output_per_second:1080p``.
     ``uplifts`` are factors by name (``eu``, ``us``, ``fast``, ``regional``) on all rates of a call.
     """
 
@@ -75,28 +86,24 @@ class Rates:
     off_peak: OffPeak | None = None
     thresholds: tuple[int, ...] = field(init=False, compare=False)
     services: frozenset[str] = field(init=False, compare=False)
+    dimensions: frozenset[str] = field(init=False, compare=False)
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for key, rate in (*self.per_unit.items(), *self.uplifts.items()):
             if not rate.is_finite() or rate < 0:
                 raise RatesInvalid(key=key, rate=str(rate))
-            if dimension_of(key) in CHARGED_DIMENSIONS and rate != quantize_usd(rate):
+            if dimension_of(key) in EXACT_DIMENSIONS and rate != quantize_usd(rate):
                 raise RatesInvalid(key=key, rate=str(rate))
         object.__setattr__(self, "thresholds", _thresholds(self.per_unit))
         services = frozenset(key.partition("@")[2] for key in self.per_unit)
         object.__setattr__(self, "services", services)
+        standard = (key for key in self.per_unit if "@" not in key and ">" not in key)
+        object.__setattr__(self, "dimensions", frozenset(map(dimension_of, standard)))
         object.__setattr__(self, "_hash", hash(frozenset(self.per_unit.items())))
 
     def __hash__(self) -> int:
         return self._hash
-
-    @property
-    def prices_text(self) -> bool:
-        """Whether text in and text out both have a rate, be it zero."""
-        return "input" in self.per_unit and (
-            "output" in self.per_unit or "image_output" in self.per_unit
-        )
 
     def of_call(
         self, *, input_tokens: int, service_tier: str | None = None, off_peak: bool = False
@@ -109,6 +116,22 @@ class Rates:
         """
         crossed = bisect_left(self.thresholds, input_tokens)
         return _chosen(self, crossed, self.service(service_tier), off_peak)
+
+    def of_unit(
+        self, dimension: str, *, size: str = "", quality: str = "", service_tier: str | None = None
+    ) -> tuple[str, Decimal] | None:
+        """Choose the rate of a unit that is no token: its key with the variant, and the rate.
+
+        The narrowest variant goes first: quality and size, quality, size, then the plain rate.
+        None where the price names neither.
+        """
+        service = self.service(service_tier)
+        for variant in variants_of(size=size, quality=quality):
+            key = f"{dimension}:{variant}" if variant else dimension
+            rate = _service_rate(self, key, service)
+            if rate is not None:
+                return key, rate
+        return None
 
     def service(self, service_tier: str | None) -> str:
         """Name the listed service that a tier is charged as; empty for the standard one."""
@@ -196,7 +219,29 @@ def _tier_reasons_at_output_rate(rates: Rates, service: str) -> bool:
 
 def dimension_of(key: str) -> str:
     """Read what is counted from a key of per_unit: ``input`` from ``input>200000@flex``."""
-    return key.partition("@")[0].partition(">")[0]
+    return key.partition("@")[0].partition(">")[0].partition(":")[0]
+
+
+# Asked for on every call that makes images or video, and answered by few different names.
+@lru_cache(maxsize=1024)
+def variants_of(*, size: str, quality: str) -> tuple[str, ...]:
+    """List the variants that a size and a quality can be priced as, the narrowest first.
+
+    ``1024-x-1024`` is ``1024x1024``; ``1920x1080`` is also the video format ``1080p``.
+    """
+    size = size.strip().lower().replace("-x-", "x")
+    quality = quality.strip().lower()
+    sizes = [name for name in (size, _format_of(size)) if name]
+    both = [f"{quality}/{name}" for name in sizes] if quality else []
+    return (*both, *([quality] if quality else []), *sizes, "")
+
+
+def _format_of(size: str) -> str:
+    sides = size.split("x")
+    if len(sides) != 2 or not all(side.isdigit() for side in sides):
+        return ""
+    lines = min(map(int, sides))
+    return {1440: "2k", 2160: "4k"}.get(lines, f"{lines}p")
 
 
 def per_million(rate: Decimal) -> Decimal:

@@ -58,6 +58,17 @@ def count(number: int | Decimal | None) -> str:
 
 
 @register.filter
+def units(line: Line) -> str:
+    """Write the units of a cost line: whole ones as a count, seconds with their places."""
+    whole, _, places = (
+        f"{line.units:,f}".partition(".")
+        if isinstance(line.units, Decimal)
+        else (f"{line.units:,}", "", "")
+    )
+    return f"{whole}.{places.rstrip('0')}".rstrip(".")
+
+
+@register.filter
 def short_count(number: int) -> str:
     """Write a count in three digits or so: ``1.24 M``."""
     for size, letter in ((10**9, "G"), (10**6, "M"), (10**4, "k")):

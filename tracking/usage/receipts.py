@@ -221,7 +221,7 @@ def _attempt(record: CostRecord) -> Attempt:
         price=PriceTold(
             price.model.name, price.version, price.valid_from, price.get_source_display()
         ),
-        lines=tuple(_line(line) for line in record.lines),
+        lines=tuple(Line.of_json(line) for line in record.lines),
         cost_usd=record.cost_usd,
         input_tokens=record.input_tokens,
         cached_input_tokens=record.cached_input_tokens,
@@ -237,13 +237,4 @@ def _attempt(record: CostRecord) -> Attempt:
         is_fitted=record.is_fitted,
         first_byte_ms=record.first_byte_ms,
         duration_ms=record.duration_ms,
-    )
-
-
-def _line(stored: dict[str, str | int]) -> Line:
-    return Line(
-        dimension=str(stored["dimension"]),
-        units=int(stored["units"]),
-        rate_usd=Decimal(stored["rate_usd"]),
-        amount_usd=Decimal(stored["amount_usd"]),
     )

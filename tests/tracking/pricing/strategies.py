@@ -58,6 +58,7 @@ def usages(draw: st.DrawFn, largest: int = 400_000) -> Usage:
     total = draw(st.integers(0, largest))
     cache = draw(_parts(total, 3))
     modalities = draw(_parts(total, 3))
+    cached_audio = draw(st.integers(0, min(cache[0], modalities[0])))
     output = draw(st.integers(0, largest))
     kinds = draw(_parts(output, 4))
     return Usage(
@@ -68,7 +69,8 @@ def usages(draw: st.DrawFn, largest: int = 400_000) -> Usage:
         audio_input_tokens=modalities[0],
         image_input_tokens=modalities[1],
         video_input_tokens=modalities[2],
-        cached_audio_input_tokens=draw(st.integers(0, min(cache[0], modalities[0]))),
+        cached_audio_input_tokens=cached_audio,
+        cached_image_input_tokens=draw(st.integers(0, min(cache[0] - cached_audio, modalities[1]))),
         output_tokens=output,
         reasoning_tokens=kinds[0],
         audio_output_tokens=kinds[1],

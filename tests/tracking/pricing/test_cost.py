@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tracking.pricing.strategies import SERVICES, THRESHOLDS, patient, prices, usages
-from tracking.pricing.cost import RateMissing, cost
+from tracking.pricing.cost import cost
 from tracking.pricing.off_peak import OffPeak, Window
-from tracking.pricing.rates import Rates
+from tracking.pricing.rates import RateMissing, Rates
 from tracking.pricing.usage import Usage
 
 
@@ -30,6 +30,7 @@ TEXT = price(input="2.50", cached_input="1.25", output="10")
 PARENTS = {
     "cached": ["cached_input", "input"],
     "cached audio": ["cached_audio_input", "cached_input", "input"],
+    "cached image": ["cached_image_input", "cached_input", "input"],
     "write": ["cache_write", "input"],
     "write 1h": ["cache_write_1h", "cache_write", "input"],
     "audio": ["audio_input", "input"],
@@ -51,7 +52,7 @@ def piles(usage: Usage) -> Mapping[str, int]:
     heard = usage.audio_input_tokens - usage.cached_audio_input_tokens
     for kind, count in (
         ("audio", heard),
-        ("image", usage.image_input_tokens),
+        ("image", usage.image_input_tokens - usage.cached_image_input_tokens),
         ("video", usage.video_input_tokens),
     ):
         taken[kind] = min(count, rest)
@@ -60,7 +61,10 @@ def piles(usage: Usage) -> Mapping[str, int]:
     spoken_for += usage.image_output_tokens + usage.video_output_tokens
     return taken | {
         "text": rest,
-        "cached": usage.cached_input_tokens - usage.cached_audio_input_tokens,
+        "cached": usage.cached_input_tokens
+        - usage.cached_audio_input_tokens
+        - usage.cached_image_input_tokens,
+        "cached image": usage.cached_image_input_tokens,
         "cached audio": usage.cached_audio_input_tokens,
         "write": usage.cache_write_tokens,
         "write 1h": usage.cache_write_1h_tokens,

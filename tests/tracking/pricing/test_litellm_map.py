@@ -10,7 +10,7 @@ import pytest
 
 from tracking.pricing.catalog import bundled_listings, demo_listings, listings_of
 from tracking.pricing.litellm_map import published_rate, rates_of
-from tracking.pricing.rates import CHARGED_DIMENSIONS, Rates, dimension_of
+from tracking.pricing.rates import EXACT_DIMENSIONS, Rates, dimension_of
 
 
 def read(**entry: Any) -> Rates | None:
@@ -59,7 +59,7 @@ def test_names_thresholds_and_services() -> None:
         "cache_write_1h>200000": "0.000005",
         "output@batch": "0.0000005",
         "search_low": "0.01",
-        "output_per_second_1080p": "0.5",
+        "output_per_second:1080p": "0.5",
     }
 
 
@@ -117,7 +117,7 @@ def test_needs_no_rounding_for_any_token_price_of_the_bundled_map() -> None:
         for listing in bundled_listings()
         if listing.rates
         for key, rate in listing.rates.per_unit.items()
-        if dimension_of(key) in CHARGED_DIMENSIONS
+        if dimension_of(key) in EXACT_DIMENSIONS
     ]
     assert len(charged) > 10_000
     assert all(rate == round(rate, 12) for rate in charged)

@@ -13,6 +13,7 @@ import pytest
 
 from tracking.pricing.catalog import Listing, bundled_listings
 from tracking.pricing.cost import cost
+from tracking.pricing.modes import prices_mode
 from tracking.pricing.usage import Usage
 
 # litellm's own types make pydantic warn when they are first used.
@@ -131,7 +132,11 @@ def _litellm_usage(usage: Usage) -> Any:
 def text_models() -> Iterator[Listing]:
     for listing in bundled_listings():
         rates = listing.rates
-        if rates and listing.mode in {"chat", "responses", "completion"} and rates.prices_text:
+        if (
+            rates
+            and listing.mode in {"chat", "responses", "completion"}
+            and prices_mode(rates, "chat")
+        ):
             yield listing
 
 

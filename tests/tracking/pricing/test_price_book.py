@@ -54,6 +54,45 @@ def test_refuses_a_model_whose_calls_have_no_price_yet(priced: tuple[Any, ...]) 
     assert refusal.value.code == "model_not_priced"
 
 
+@pytest.mark.parametrize(
+    ("mode", "per_unit"),
+    [
+        ("image_generation", '{"output_per_image:hd/1024x1024": "0.08"}'),
+        ("image_generation", '{"input": "0.000005", "image_output": "0.00004"}'),
+        ("audio_transcription", '{"input_per_second": "0.0001"}'),
+        ("audio_transcription", '{"audio_input": "0.000003", "output": "0.000005"}'),
+        ("audio_speech", '{"input_per_character": "0.000015"}'),
+        ("rerank", '{"input_per_query": "0.002"}'),
+        ("rerank", '{"input": "0.00000005"}'),
+        ("moderation", '{"input": "0"}'),
+        ("other", '{"ocr_per_credit": "0.015"}'),
+    ],
+)
+def test_accepts_a_price_that_names_what_calls_of_its_mode_use(mode: str, per_unit: str) -> None:
+    priced = book(row("m", 1, 1, T0, None, f'{{"per_unit": {per_unit}}}', mode=mode))
+    assert priced.price_at(name="m", at=T0).mode == mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "per_unit"),
+    [
+        ("image_generation", '{"input": "0.000005", "output": "0.00001"}'),
+        ("image_generation", '{"input_per_image": "0.01"}'),
+        ("audio_transcription", '{"output": "0.000005"}'),
+        ("audio_speech", '{"output_per_second": "0.00025"}'),
+        ("rerank", '{"output": "0.000001"}'),
+        ("embedding", '{"input>200000": "0.000001"}'),
+        ("embedding", '{"input@flex": "0.000001"}'),
+    ],
+)
+def test_refuses_a_price_that_leaves_out_what_calls_of_its_mode_use(
+    mode: str, per_unit: str
+) -> None:
+    priced = book(row("m", 1, 1, T0, None, f'{{"per_unit": {per_unit}}}', mode=mode))
+    with pytest.raises(ModelNotPriced):
+        priced.price_at(name="m", at=T0)
+
+
 def test_accepts_an_embedding_model_that_prices_only_its_input() -> None:
     priced = book(row("m", 1, 1, T0, None, ONLY_INPUT, mode="embedding"))
     assert priced.price_at(name="m", at=T0).mode == "embedding"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.tracking.pricing.strategies import SERVICES, patient, prices, usages
 from tracking.pricing.catalog import bundled_listings
 from tracking.pricing.cost import Bounds, cost, upper_bound, worst_rates
+from tracking.pricing.modes import prices_mode
 from tracking.pricing.rates import Rates
 from tracking.pricing.usage import Usage
 
@@ -63,7 +64,9 @@ def test_is_never_below_the_cost_at_any_price_of_the_catalogue(usage: Usage) -> 
 
 
 CHAT_PRICES = [
-    listing.rates for listing in bundled_listings() if listing.rates and listing.rates.prices_text
+    listing.rates
+    for listing in bundled_listings()
+    if listing.rates and prices_mode(listing.rates, "chat")
 ]
 
 
