@@ -87,8 +87,9 @@ def key(
     *, of: Organization, user: User, in_project: Project | None = None, **fields: Any
 ) -> tuple[ApiKey, str]:
     """Make a key with which a member spends, and give its text too."""
+    own = {name: fields.pop(name) for name in ("name", "expires_at") if name in fields}
     return tenancy.create_key(
-        project=in_project or project(of=of), user=user, **({"name": "Laptop"} | fields)
+        project=in_project or project(of=of), user=user, rules=fields, **({"name": "Laptop"} | own)
     )
 
 

@@ -39,6 +39,7 @@ HTTP_ANSWERS: dict[str, HttpAnswer] = {
     "max_tokens_exceeded": HttpAnswer(400, _INVALID),
     "context_length_exceeded": HttpAnswer(400, _INVALID),
     "model_not_priced": HttpAnswer(400, _INVALID),
+    "tags_missing": HttpAnswer(400, _INVALID),
     "provider_refused": HttpAnswer(400, _INVALID),
     "price_line_unreadable": HttpAnswer(400, _INVALID),
     "price_starts_too_early": HttpAnswer(400, _INVALID),

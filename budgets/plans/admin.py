@@ -49,6 +49,7 @@ class PlanAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[type
                     ("default_output_tokens", "max_output_tokens"),
                     "fits_output",
                     "wait_for_room_ms",
+                    "cache_ttl_s",
                     "features",
                 ),
                 "description": "A change of the allowances below takes effect at the next call "

@@ -21,6 +21,7 @@ class PlanForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it
             "max_output_tokens",
             "fits_output",
             "wait_for_room_ms",
+            "cache_ttl_s",
             "features",
         )
         widgets = {

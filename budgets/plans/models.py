@@ -8,6 +8,8 @@ from django.db import models
 
 from budgets.history.tables import tracked
 
+MOST_CACHE_TTL_S = 7 * 24 * 3600
+
 
 @tracked()
 class Plan(models.Model):
@@ -44,6 +46,13 @@ class Plan(models.Model):
         validators=[MaxValueValidator(10_000)],
         help_text="How long, in milliseconds, a call waits for others to settle "
         "when only they stand in its way, before it is refused.",
+    )
+    cache_ttl_s = models.PositiveIntegerField(
+        "cache, in seconds",
+        default=0,
+        validators=[MaxValueValidator(MOST_CACHE_TTL_S)],
+        help_text="For how long a request that leaves nothing to chance is answered from the cache "
+        "when its project sends it again. Answers are kept encrypted. 0: only for calls that ask.",
     )
     features = ArrayField(models.CharField(max_length=40), default=list, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -19,7 +19,7 @@ from budgets.core.clock import now
 from budgets.history.admin import HistoryAdmin
 from budgets.http.admin import KeptAdmin, confirmation, form_page, save_changed
 from budgets.http.cells import day, instant
-from budgets.tenancy.forms import KeyForm, NewKeyForm, RotationForm
+from budgets.tenancy.forms import CALL_RULES, KeyForm, NewKeyForm, RotationForm
 from budgets.tenancy.keys import id_in
 from budgets.tenancy.models import ApiKey
 from budgets.tenancy.operations import create_key, rotate_key, set_key_status
@@ -104,12 +104,12 @@ class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
         "project",
         "user",
         "expires_at",
-        "allowed_models",
+        *CALL_RULES,
         "created",
         "used",
         "overlap",
     )
-    add_fields = (("project", "user"), "name", "expires_at", "allowed_models")
+    add_fields = (("project", "user"), "name", "expires_at", *CALL_RULES)
 
     def get_form(
         self,
@@ -157,7 +157,7 @@ class ApiKeyAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[ty
                 user=wanted["user"],
                 name=wanted["name"],
                 expires_at=wanted["expires_at"],
-                allowed_models=wanted["allowed_models"],
+                rules={name: wanted[name] for name in CALL_RULES},
             )
             obj.pk = made.pk
             obj.refresh_from_db()

@@ -47,12 +47,14 @@ class Caller:
     fits_output: bool
     wait_for_room_ms: int
     stores_answers: bool
+    required_tags: list[str]
+    cache_ttl_s: int
     allowed_models: tuple[tuple[str, ...], ...]
 
     def may_call(self, model: str) -> bool:
         """Tell whether the plan's and the key's lists both let a model through."""
         return all(
-            not patterns or any(matches(pattern=pattern, model=model) for pattern in patterns)
+            not patterns or any(matches(pattern=pattern, name=model) for pattern in patterns)
             for patterns in self.allowed_models
         )
 
@@ -132,20 +134,20 @@ class Callers:
         return kept[1], kept[2]
 
 
-def matches(*, pattern: str, model: str) -> bool:
-    """Tell whether a model's name matches a pattern in which * stands for any run of characters."""
+def matches(*, pattern: str, name: str) -> bool:
+    """Tell whether a name matches a pattern in which * stands for any run of characters."""
     first, *rest = pattern.split("*")
     if not rest:
-        return model == first
-    if not model.startswith(first) or len(model) < len(first) + len(rest[-1]):
+        return name == first
+    if not name.startswith(first) or len(name) < len(first) + len(rest[-1]):
         return False
     at = len(first)
     for part in rest[:-1]:
-        found = model.find(part, at)
+        found = name.find(part, at)
         if found < 0:
             return False
         at = found + len(part)
-    return model.endswith(rest[-1]) and len(model) - len(rest[-1]) >= at
+    return name.endswith(rest[-1]) and len(name) - len(rest[-1]) >= at
 
 
 def _caller(columns: tuple[Any, ...]) -> Caller:

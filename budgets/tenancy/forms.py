@@ -15,6 +15,10 @@ from django.core.exceptions import ValidationError
 from budgets.core.clock import now
 from budgets.tenancy.models import ApiKey, Membership, Organization, User
 
+# What a key says about the calls that are made with it.
+CALL_RULES = ("allowed_models", "required_tags", "cache_ttl_s")
+LISTS = {name: forms.TextInput(attrs={"size": 70}) for name in ("allowed_models", "required_tags")}
+
 
 def _zones() -> list[tuple[str, str]]:
     return [(name, name) for name in sorted(zoneinfo.available_timezones())]
@@ -84,8 +88,8 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it 
 
     class Meta:
         model = ApiKey
-        fields = ("name", "status", "expires_at", "allowed_models")
-        widgets = {"allowed_models": forms.TextInput(attrs={"size": 70})}
+        fields = ("name", "status", "expires_at", *CALL_RULES)
+        widgets = LISTS
         help_texts = {"expires_at": "UTC. Empty: it does not expire."}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -119,8 +123,8 @@ class NewKeyForm(KeyForm):
 
     class Meta:
         model = ApiKey
-        fields = ("project", "user", "name", "expires_at", "allowed_models")
-        widgets = {"allowed_models": forms.TextInput(attrs={"size": 70})}
+        fields = ("project", "user", "name", "expires_at", *CALL_RULES)
+        widgets = LISTS
         help_texts = {"expires_at": "UTC. Empty: it does not expire."}
 
     def clean(self) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Self, TypeVar
 from django.contrib.auth.models import AbstractUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 
 from budgets.history.tables import tracked
-from budgets.plans.models import Plan
+from budgets.plans.models import MOST_CACHE_TTL_S, Plan
 
 
 def validate_time_zone(name: str) -> None:
@@ -217,6 +218,20 @@ class ApiKey(models.Model):
         default=list,
         blank=True,
         help_text="Patterns such as openai/*, separated by commas. Empty allows all.",
+    )
+    required_tags = ArrayField(
+        models.CharField(max_length=120),
+        default=list,
+        blank=True,
+        help_text="Patterns such as team:*, separated by commas. A call must carry a tag for each.",
+    )
+    cache_ttl_s = models.PositiveIntegerField(
+        "cache, in seconds",
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MOST_CACHE_TTL_S)],
+        help_text="For how long equal requests are answered from the cache. 0: never. "
+        "Empty: as the plan says.",
     )
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

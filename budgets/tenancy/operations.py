@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -63,9 +65,12 @@ def create_key(
     user: User,
     name: str,
     expires_at: datetime | None = None,
-    allowed_models: Sequence[str] = (),
+    rules: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[ApiKey, str]:
     """Make an API key; its text is returned here and can never be read again.
+
+    ``rules`` are fields of the key about the calls made with it: ``allowed_models``,
+    ``required_tags``, ``cache_ttl_s``.
 
     :raises Membership.DoesNotExist: if the user is not a member of the project's organization
     """
@@ -81,7 +86,7 @@ def create_key(
         secret_digest=keys.digest(secret=text.secret, pepper=pepper()),
         last_four=str(text)[-4:],
         expires_at=expires_at,
-        allowed_models=list(allowed_models),
+        **rules,
     )
     return key, str(text)
 

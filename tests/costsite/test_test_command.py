@@ -25,7 +25,10 @@ def test_uses_both_processors_otherwise(arguments: list[str]) -> None:
 def test_becomes_pytest_with_all_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda _program, arguments: became.append(arguments))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "costsite.settings")
 
     load_command_class("costsite", "test").run_from_argv(["manage.py", "test", "-k", "x", "-n0"])
 
     assert became == [[sys.executable, "-m", "pytest", "-k", "x", "-n0"]]
+    # The plugin would load it before the tests' own server runs, and test on this site's database.
+    assert "DJANGO_SETTINGS_MODULE" not in os.environ

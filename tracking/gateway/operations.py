@@ -139,7 +139,9 @@ async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
     worst = found.endpoint.estimate(
         request=found.request, model=found.model, rules=_output_rules(caller)
     )
-    attribution = attribution_of(request=found.request, headers=inquiry.headers)
+    attribution = attribution_of(
+        request=found.request, headers=inquiry.headers, required_tags=caller.required_tags
+    )
     asked = HoldRequest(
         request_id=uuid7(now),
         organization_id=caller.organization_id,

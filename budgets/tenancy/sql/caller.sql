@@ -3,7 +3,8 @@
 select a.secret_digest, a.previous_digest, a.previous_expires_at,
   o.id, o.name, o.time_zone, a.id, a.name, a.project_id, a.user_id, a.scopes, a.expires_at,
   a.status = 'active' and u.is_active, p.code, p.default_output_tokens, p.max_output_tokens,
-  p.fits_output, p.wait_for_room_ms, o.stores_answers, p.allowed_models, a.allowed_models
+  p.fits_output, p.wait_for_room_ms, o.stores_answers,
+  a.required_tags, coalesce(a.cache_ttl_s, p.cache_ttl_s), p.allowed_models, a.allowed_models
 from budgets_apikey a
 join budgets_organization o on o.id = a.organization_id
 join budgets_user u on u.id = a.user_id

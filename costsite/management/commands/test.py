@@ -26,6 +26,9 @@ class Command(BaseCommand):
         if any((BASE_DIR / "tests" / "browser").glob("test_*.py")):
             browser.make_available(say=self.stderr.write)
         os.chdir(BASE_DIR)
+        # Settings that pytest's plugin loads at once would be those of this machine, database and all;
+        # the tests name them once their own server runs.
+        os.environ.pop("DJANGO_SETTINGS_MODULE", None)
         os.execv(sys.executable, [sys.executable, "-m", "pytest", *with_processes(argv[2:])])
 
 

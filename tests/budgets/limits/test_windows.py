@@ -113,4 +113,4 @@ def test_patterns_match_the_same_in_python_and_in_sql(data: list[tuple[str, str]
         )
         found = [row[0] for row in cursor.fetchall()]
 
-    assert found == [matches(pattern=pattern, model=name) for pattern, name in data]
+    assert found == [matches(pattern=pattern, name=name) for pattern, name in data]

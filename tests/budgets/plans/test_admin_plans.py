@@ -147,6 +147,7 @@ def test_keeps_what_an_allowance_counts() -> None:
             "name": "Tiny",
             "default_output_tokens": "1024",
             "wait_for_room_ms": "0",
+            "cache_ttl_s": "0",
             "budgets-TOTAL_FORMS": "1",
             "budgets-INITIAL_FORMS": "1",
             "budgets-0-id": str(plan.budgets.get().pk),
