@@ -87,9 +87,12 @@ def key(
     *, of: Organization, user: User, in_project: Project | None = None, **fields: Any
 ) -> tuple[ApiKey, str]:
     """Make a key with which a member spends, and give its text too."""
-    own = {name: fields.pop(name) for name in ("name", "expires_at") if name in fields}
     return tenancy.create_key(
-        project=in_project or project(of=of), user=user, rules=fields, **({"name": "Laptop"} | own)
+        project=in_project or project(of=of),
+        user=user,
+        name=fields.pop("name", "Laptop"),
+        expires_at=fields.pop("expires_at", None),
+        rules=fields,
     )
 
 

@@ -47,7 +47,7 @@ def test_gathers_tags_from_everywhere_once_each_and_sorted() -> None:
         ({}, {"safety_identifier": "s"}, "s"),
     ],
 )
-def test_finds_the_end_user(headers: dict[str, str], asked: dict[str, str], end_user: str) -> None:
+def test_finds_the_end_user(headers: dict[str, str], asked: dict[str, Any], end_user: str) -> None:
     found = attributed(headers, **asked)
 
     assert found.end_user == end_user
