@@ -34,6 +34,7 @@ SCHEDULE = {
     "budgets.expire_overdue": 15.0,
     "budgets.seal_hours": 600.0,
     "budgets.sweep_names": 3600.0,
+    "tracking.fill_usage": 60.0,
     "tracking.sweep_answers": 3600.0,
     "budgets.sweep_rate_balances": 3600.0,
 }

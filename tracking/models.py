@@ -5,5 +5,25 @@ from __future__ import annotations
 from tracking.gateway.models import Provider, StoredAnswer
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price
+from tracking.usage.models import (
+    DayUsage,
+    FillState,
+    LabelUsage,
+    QuarterHourUsage,
+    Series,
+    UsageZone,
+)
 
-__all__ = ["CatalogModel", "CostRecord", "Price", "Provider", "StoredAnswer"]
+__all__ = [
+    "CatalogModel",
+    "CostRecord",
+    "DayUsage",
+    "FillState",
+    "LabelUsage",
+    "Price",
+    "Provider",
+    "QuarterHourUsage",
+    "Series",
+    "StoredAnswer",
+    "UsageZone",
+]

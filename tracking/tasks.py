@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from tracking.gateway.tasks import sweep_answers
+from tracking.usage.tasks import fill_usage
 
-__all__ = ["sweep_answers"]
+__all__ = ["fill_usage", "sweep_answers"]

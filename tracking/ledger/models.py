@@ -74,6 +74,9 @@ class CostRecord(models.Model):
     session = models.CharField(max_length=160, blank=True)
     tags = ArrayField(models.CharField(max_length=120), default=list)
     metadata = models.JSONField(default=dict)
+    prompt_hash = models.UUIDField(
+        null=True, help_text="Equal where everything that was asked is equal; no text is kept."
+    )
     started_at = models.DateTimeField()
     first_byte_ms = models.PositiveIntegerField(null=True)
     duration_ms = models.PositiveIntegerField()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
+from budgets.core.snapshot import one_snapshot
 from budgets.core.sql import read_sql
 from budgets.holds import queries as holds
 from budgets.holds.queries import BrokenSeal, Difference
@@ -40,9 +41,7 @@ def audit() -> Audit:
 
     All in one snapshot, while calls go on.
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("set transaction isolation level repeatable read, read only")
+    with one_snapshot():
         return Audit(holds.differences(), record_differences(), holds.broken_seals())
 
 

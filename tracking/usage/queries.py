@@ -1,59 +1,105 @@
-"""Reads past use, straight from the journal and the cost records."""
+"""Reads past use: from rollups as far as they are filled, and from the ledger what came since."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
-from decimal import Decimal
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from django.db import connection
 
 from budgets.core.clock import Period
+from budgets.core.snapshot import one_snapshot
 from budgets.core.sql import read_sql
 from budgets.tenancy.models import User
 from tracking.ledger.models import CostRecord
 from tracking.usage.terms import (
+    By,
     Call,
     CallsPage,
     DayFigures,
     Days,
+    Each,
     Figures,
     InFlight,
     ModelFigures,
     Place,
+    Row,
     Slice,
     Usage,
     UserFigures,
 )
 
-# What grouping(day, model, user_id) says of a row: one bit for each column it is summed over.
-_TOTAL, _BY_DAY, _BY_MODEL, _BY_USER, _BY_DAY_AND_MODEL = 0b111, 0b011, 0b101, 0b110, 0b001
-
 _OUTCOMES = {choice.value: choice.label.lower() for choice in CostRecord.Outcome}
 
 
-def usage_of(*, part: Slice, days: Days) -> Usage:
-    """Add up money and tokens of a slice: in all, by day, by model and by user, in one snapshot.
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """How far the rollups go, and in which zone the days of an organization are summed."""
+
+    entry_id: int
+    record_id: int
+    zone: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Which rollup a question is answered from, and up to where the ledger is in it."""
+
+    name: str
+    entry_id: int = 0
+    record_id: int = 0
+    kind: str = ""
+    label: str | None = None
+
+    def as_arguments(self) -> dict[str, int | str | None]:
+        return {
+            "source": self.name,
+            "entry_id": self.entry_id,
+            "record_id": self.record_id,
+            "held_kind": self.kind,
+            "held_label": self.label,
+        }
+
+
+def figures_of(
+    *,
+    part: Slice,
+    days: Days,
+    by: By = By.NOTHING,
+    each: Each = Each.PERIOD,
+    most: int | None = None,
+) -> tuple[Row, ...]:
+    """Add up money and tokens of a slice over some days, told apart by a property and by time.
 
     Money is every journal entry (charges, estimates, corrections, refunds, credits) of the calls
     admitted in these days; a call is counted once, whether or not anything was billed for it.
+    Spans come oldest first, within them the dearest first; spans without calls are left out.
+    ``most`` keeps so many rows. Inside one_snapshot() several calls agree with each other.
     """
-    period = days.period
-    rows = _rows(
-        "usage",
-        part.as_arguments()
-        | {"starts": days.starts, "starts_at": period.starts_at, "ends_at": period.ends_at},
-    )
-    groups: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    for grouped_over, *row in rows:
-        groups[grouped_over].append(tuple(row))
+    with one_snapshot():
+        return _figures(part, days, by, each, _filled_for(part))[:most]
+
+
+def usage_of(*, part: Slice, days: Days) -> Usage:
+    """Add up money and tokens of a slice: in all, by day, by model and by user, in one snapshot."""
+    with one_snapshot():
+        filled = _filled_for(part)
+        by_day_and_model = _figures(part, days, By.MODEL, Each.DAY, filled)
+        by_user = _figures(part, days, By.USER, Each.PERIOD, filled)
+    models: dict[str, Figures] = defaultdict(Figures)
+    by_day: dict[object, list[Row]] = defaultdict(list)
+    for row in by_day_and_model:
+        models[row.key] += row.figures
+        by_day[row.span].append(row)
+    dearest_first = sorted(models.items(), key=lambda item: (-item[1].cost_usd, item[0]))
     return Usage(
-        total=_figures(groups[_TOTAL][0]),
-        days=_days(days, groups[_BY_DAY], groups[_BY_DAY_AND_MODEL]),
-        models=tuple(ModelFigures(row[1], _figures(row)) for row in groups[_BY_MODEL]),
-        users=_users(groups[_BY_USER]),
+        total=sum(models.values(), Figures()),
+        days=tuple(_day(day, by_day[day]) for day in days),
+        models=tuple(ModelFigures(*item) for item in dearest_first),
+        users=_users(by_user),
     )
 
 
@@ -91,27 +137,57 @@ def _call(row: tuple[Any, ...]) -> Call:
     return replace(call, outcome=_OUTCOMES[call.outcome]) if call.outcome else call
 
 
-def _figures(row: tuple[Any, ...]) -> Figures:
-    return Figures(*row[3:])
+def _filled_for(part: Slice) -> _Filled:
+    return _Filled(*_rows("filled", {"organization": part.organization_id})[0])
 
 
-def _days(
-    days: Days, by_day: Iterable[tuple[Any, ...]], by_day_and_model: Iterable[tuple[Any, ...]]
-) -> tuple[DayFigures, ...]:
-    """Give every day, used or not; buckets count from 1."""
-    figures = {row[0]: _figures(row) for row in by_day}
-    models: dict[int, list[tuple[str, Decimal]]] = defaultdict(list)
-    for bucket, model, _, cost_usd, *_rest in by_day_and_model:
-        models[bucket].append((model, cost_usd))
-    return tuple(
-        DayFigures(day, figures.get(bucket, Figures()), tuple(models[bucket]))
-        for bucket, day in enumerate(days, start=1)
+def _figures(part: Slice, days: Days, by: By, each: Each, filled: _Filled) -> tuple[Row, ...]:
+    period = days.period
+    rows = _rows(
+        "figures",
+        part.as_arguments()
+        | _source(part, days, by, each, filled).as_arguments()
+        | {
+            "by": by,
+            "each": each,
+            "kind": by if by.is_label else "",
+            "zone": days.zone.key,
+            "starts_at": period.starts_at,
+            "ends_at": period.ends_at,
+            "first_on": days.first_on,
+            "last_on": days.last_on,
+        },
     )
+    return tuple(_row(row, each) for row in rows)
 
 
-def _users(rows: list[tuple[Any, ...]]) -> tuple[UserFigures, ...]:
-    people = User.objects.in_bulk([row[2] for row in rows])
+def _source(part: Slice, days: Days, by: By, each: Each, filled: _Filled) -> _Source:
+    """Choose the coarsest rollup that answers exactly, or the ledger where none does."""
+    kinds = ([by] if by.is_label else []) + list(part.labels)
+    is_whole = filled.zone == days.zone.key and each != Each.HOUR
+    if not filled.entry_id or len(kinds) > 1 or (kinds and not is_whole):
+        return _Source("ledger")
+    if kinds:
+        label = part.labels.get(kinds[0])
+        return _Source("labels", filled.entry_id, filled.record_id, kinds[0], label)
+    name = "days" if is_whole else "quarters"
+    return _Source(name, filled.entry_id, filled.record_id)
+
+
+def _row(row: tuple[Any, ...], each: Each) -> Row:
+    span, key, *figures = row
+    return Row(span.date() if each == Each.DAY else span, key, Figures(*figures))
+
+
+def _day(day: date, rows: list[Row]) -> DayFigures:
+    models = tuple((row.key, row.figures.cost_usd) for row in rows)
+    return DayFigures(day, sum((row.figures for row in rows), Figures()), models)
+
+
+def _users(rows: Iterable[Row]) -> tuple[UserFigures, ...]:
+    people = User.objects.in_bulk([int(row.key) for row in rows])
     return tuple(
-        UserFigures(row[2], people[row[2]].get_full_name(), people[row[2]].email, _figures(row))
+        UserFigures(user.pk, user.get_full_name(), user.email, row.figures)
         for row in rows
+        if (user := people[int(row.key)])
     )

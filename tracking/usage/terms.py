@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from enum import StrEnum
+from typing import Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,17 +15,66 @@ from budgets.core.clock import Period
 from budgets.core.money import ZERO_USD, quantize_usd
 
 
+class By(StrEnum):
+    """By which property of calls figures are told apart."""
+
+    NOTHING = ""
+    MODEL = "model"
+    USER = "user"
+    PROJECT = "project"
+    API_KEY = "key"
+    PROVIDER = "provider"
+    ENDPOINT = "endpoint"
+    TAG = "tag"
+    SESSION = "session"
+    END_USER = "end_user"
+    WASTE = "waste"
+
+    @property
+    def is_label(self) -> bool:
+        """Whether a call may have several of it, or none, so that rows need not add up."""
+        return self in _LABELS
+
+
+_LABELS = frozenset({By.TAG, By.SESSION, By.END_USER, By.WASTE})
+
+
+class Each(StrEnum):
+    """By which spans of time figures are told apart."""
+
+    PERIOD = ""
+    DAY = "day"
+    HOUR = "hour"
+
+
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Whose calls are meant: a tenant's, and of these only what every given filter lets through."""
+    """Whose calls are meant: a tenant's, and of these only what every given filter lets through.
+
+    ``viewer_id`` lets through only this person's own calls and those of the projects that they
+    lead, whatever else is asked for.
+    """
 
     organization_id: int
     user_id: int | None = None
     project_id: int | None = None
     api_key_id: int | None = None
     model: str | None = None
+    provider: str | None = None
+    endpoint: str | None = None
+    tag: str | None = None
+    session: str | None = None
+    end_user: str | None = None
+    viewer_id: int | None = None
+    led_project_ids: tuple[int, ...] = ()
 
-    def as_arguments(self) -> dict[str, int | str | None]:
+    @property
+    def labels(self) -> dict[By, str]:
+        """The filters that are labels."""
+        given = {By.TAG: self.tag, By.SESSION: self.session, By.END_USER: self.end_user}
+        return {kind: label for kind, label in given.items() if label is not None}
+
+    def as_arguments(self) -> dict[str, int | str | list[int] | None]:
         """Write the slice as the arguments of the SQL files; None lets everything through."""
         return {
             "organization": self.organization_id,
@@ -31,6 +82,13 @@ class Slice:
             "project": self.project_id,
             "api_key": self.api_key_id,
             "model": self.model,
+            "provider": self.provider,
+            "endpoint": self.endpoint,
+            "tag": self.tag,
+            "session": self.session,
+            "end_user": self.end_user,
+            "viewer_id": self.viewer_id,
+            "led_projects": list(self.led_project_ids),
         }
 
 
@@ -62,6 +120,18 @@ class Days:
         """The instant at which each day begins, in UTC, oldest first."""
         return [self._start(day) for day in self]
 
+    @property
+    def hours(self) -> list[datetime]:
+        """The instant at which each hour of the zone's clock begins, in UTC, oldest first.
+
+        Clocks of some zones show another number of minutes than UTC's.
+        """
+        quarter, period = timedelta(minutes=15), self.period
+        assert period.ends_at is not None
+        count = (period.ends_at - period.starts_at) // quarter
+        quarters = (period.starts_at + quarter * n for n in range(count))
+        return sorted({at - timedelta(minutes=at.astimezone(self.zone).minute) for at in quarters})
+
     def __iter__(self) -> Iterator[date]:
         """Go through the dates, oldest first."""
         return (self.first_on + timedelta(days=n) for n in range(self.count))
@@ -81,11 +151,39 @@ class Figures:
     cached_input_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    attempts: int = 0
+    failed_calls: int = 0
+
+    def __add__(self, other: Self) -> Self:
+        """Add up what two lots of calls come to."""
+        return type(self)(
+            *(getattr(self, part.name) + getattr(other, part.name) for part in fields(self))
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
 
     @property
     def usd_per_call(self) -> Decimal | None:
         """The mean cost of a call; None where there was none."""
         return quantize_usd(self.cost_usd / self.calls) if self.calls else None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Figures of one key in one span of time.
+
+    ``span`` is the date of a day or the instant at which an hour begins, None where the period is
+    not told apart. ``key`` is a name, or the id of a person, project or API key as text; empty
+    where nothing is told apart, and for calls of which nobody recorded it.
+    """
+
+    span: date | datetime | None
+    key: str
+    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,3 +291,11 @@ class CallsPage:
 
     calls: tuple[Call, ...]
     older: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far something counts: up to and with this journal entry and this cost record."""
+
+    entry_id: int
+    record_id: int

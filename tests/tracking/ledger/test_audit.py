@@ -63,7 +63,9 @@ def test_says_so_when_all_agrees(ledger: None) -> None:
     printed = StringIO()
     call_command("check_ledger", stdout=printed)
 
-    assert printed.getvalue() == "Balances, open holds, journal, records and seals agree.\n"
+    assert (
+        printed.getvalue() == "Balances, open holds, journal, records, seals and rollups agree.\n"
+    )
 
 
 @pytest.mark.parametrize(

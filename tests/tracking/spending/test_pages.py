@@ -478,8 +478,9 @@ def test_asks_the_database_a_fixed_number_of_times(
     client.force_login(alice.user)
     client.get("/spending/")
 
-    # Session, user, memberships, projects, figures, people, budgets, calls, in flight.
-    with django_assert_num_queries(9):
+    # Session, user, memberships, projects, how far rollups go, figures by day and by person, people,
+    # budgets, calls, in flight.
+    with django_assert_num_queries(11):
         client.get("/spending/")
 
 

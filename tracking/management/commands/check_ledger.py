@@ -6,17 +6,17 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from tracking.ledger import queries
+from tracking.usage.audit import audit_all
 
 
 class Command(BaseCommand):
     """Print whatever does not agree; exit 1 if anything does not."""
 
-    help = "Compare balances, holds, journal, records and seals in one snapshot; exit 1 on any difference."
+    help = "Compare balances, holds, journal, records, seals and rollups in one snapshot."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Compare, print, and fail on a difference."""
-        found = queries.audit()
+        found, rollups = audit_all()
         for balance in found.balances:
             self.stdout.write(
                 f"balance {balance.balance_id} ({balance.budget} {balance.subject}"
@@ -30,7 +30,12 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"seal of organization {seal.organization_id}, {seal.hour:%Y-%m-%d %H}h: {seal.reason}"
             )
-        if not found.is_clean:
-            count = len(found.balances) + len(found.records) + len(found.seals)
+        for rollup in rollups:
+            self.stdout.write(
+                f"rollup of organization {rollup.organization_id}, {rollup.span} {rollup.since}"
+                f" {rollup.label} {rollup.model}: off by {rollup.calls} calls, {rollup.cost_usd} USD"
+            )
+        count = len(found.balances) + len(found.records) + len(found.seals) + len(rollups)
+        if count:
             raise CommandError(f"{count} differences.")
-        self.stdout.write("Balances, open holds, journal, records and seals agree.")
+        self.stdout.write("Balances, open holds, journal, records, seals and rollups agree.")

@@ -1,13 +1,27 @@
 -- The calls of a slice, newest first, from a place on. The page is cut before anything is joined.
 with page as materialized (
   select id, request_id, admitted_at, kind, model, user_id, api_key_id, amount_usd
-  from budgets_journalentry
+  from budgets_journalentry j
   where organization_id = %(organization)s and seq = 0
     and admitted_at >= %(starts_at)s and admitted_at < %(ends_at)s
     and (%(user_id)s::bigint is null or user_id = %(user_id)s::bigint)
     and (%(project)s::bigint is null or project_id = %(project)s::bigint)
     and (%(api_key)s::bigint is null or api_key_id = %(api_key)s::bigint)
     and (%(model)s::text is null or model = %(model)s::text)
+    and (%(tag)s::text is null or %(tag)s::text = any(tags))
+    and (%(session)s::text is null or session = %(session)s::text)
+    and (%(viewer_id)s::bigint is null or user_id = %(viewer_id)s::bigint
+      or project_id = any(%(led_projects)s::bigint[]))
+    -- The last attempt says who served a call and for whom.
+    and ((%(provider)s::text is null and %(endpoint)s::text is null and %(end_user)s::text is null)
+      or exists (
+        select from (
+          select c.provider, c.endpoint, c.end_user from tracking_costrecord c
+          where c.organization_id = j.organization_id and c.request_id = j.request_id
+          order by c.attempt desc limit 1) c
+        where (%(provider)s::text is null or c.provider = %(provider)s::text)
+          and (%(endpoint)s::text is null or c.endpoint = %(endpoint)s::text)
+          and (%(end_user)s::text is null or c.end_user = %(end_user)s::text)))
     and (%(before_at)s::timestamptz is null
       or (admitted_at, id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
   order by admitted_at desc, id desc
