@@ -7,8 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 from budgets.history.tables import tracked
-
-MOST_CACHE_TTL_S = 7 * 24 * 3600
+from budgets.plans.terms import MOST_CACHE_TTL_S
 
 
 @tracked()

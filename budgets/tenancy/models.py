@@ -13,7 +13,8 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from budgets.history.tables import tracked
-from budgets.plans.models import MOST_CACHE_TTL_S, Plan
+from budgets.plans.models import Plan
+from budgets.plans.terms import MOST_CACHE_TTL_S
 
 
 def validate_time_zone(name: str) -> None:

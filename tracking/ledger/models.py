@@ -21,6 +21,7 @@ class CostRecord(models.Model):
         """How the attempt ended."""
 
         COMPLETED = "completed"
+        CACHED = "cached", "answered from the cache"
         CANCELLED = "cancelled", "client left"
         INTERRUPTED = "interrupted", "broke off"
         FAILED = "failed", "failed, not billed"
@@ -66,6 +67,12 @@ class CostRecord(models.Model):
     reasoning_tokens = models.BigIntegerField(default=0)
     lines = models.JSONField(default=list, help_text="dimension, units, rate_usd, amount_usd.")
     cost_usd = models.DecimalField(max_digits=24, decimal_places=12)
+    saved_usd = models.DecimalField(
+        max_digits=24,
+        decimal_places=12,
+        default=0,
+        help_text="What the call would have cost, had it not been answered from the cache.",
+    )
     output_cap_tokens = models.BigIntegerField(null=True)
     is_fitted = models.BooleanField(default=False, help_text="The output cap was lowered to fit.")
     finish_reason = models.CharField(max_length=40, blank=True)
