@@ -84,7 +84,7 @@ class Admitted:
         found = self.found
         return ProviderCall(
             route=found.route,
-            endpoint=found.endpoint.name,
+            endpoint=found.endpoint.sent_as(route=found.route),
             parameters=found.endpoint.parameters(
                 request=found.request, route=found.route, cap=self.call.output_cap_tokens
             ),
@@ -115,7 +115,7 @@ async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> F
         ProviderNotConfigured, or what is wrong with the body
     """
     headers, now = inquiry.headers, inquiry.now
-    caller = await work.callers.find(authorization=headers.get("Authorization"), now=now)
+    caller = await work.callers.find(authorization=endpoint.authorization(headers), now=now)
     request = endpoint.read(body=inquiry.body, content_type=headers.get("Content-Type", ""))
     model = (await work.book(now=now)).price_at(name=request.model, at=now)
     if not caller.may_call(model.name):
@@ -125,6 +125,7 @@ async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> F
             f"{model.name} is for {model.mode}, which {endpoint.name} does not do.", param="model"
         )
     route = await work.routes.find(model=model, organization_id=caller.organization_id)
+    endpoint.check(request=request, route=route)
     return Found(caller, endpoint, request, model, route)
 
 

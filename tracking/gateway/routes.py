@@ -52,6 +52,7 @@ class Routes:
             key=unseal(
                 sealed=bytes(sealed), owner=owner_text(name, owner_id), secrets=self._secrets
             ),
+            mode=model.mode,
         )
 
     async def names(self, *, organization_id: int) -> frozenset[str]:

@@ -9,13 +9,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a model is called: the provider, its address and key, and the model's name there."""
+    """Where a model is called: the provider, its address and key, and the model's name there.
+
+    ``mode`` is the catalogue's: what the model is for.
+    """
 
     provider: str
     kind: str
     model: str
     base_url: str = ""
     key: str = field(default="", repr=False)
+    mode: str = "chat"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,28 @@ class Endpoint(ABC, Generic[Asked]):
         :raises DomainError: for what is wrong with it, naming the place
         """
 
+    def authorization(self, headers: Mapping[str, str]) -> str | None:
+        """Find the header that carries the caller's key."""
+        return headers.get("Authorization")
+
     @abstractmethod
     def estimate(self, *, request: Asked, model: PricedModel, rules: OutputRules) -> Estimate:
         """Bound what the call can cost.
 
         :raises DomainError: if the model cannot be called so, or the plan does not allow it
         """
+
+    def sent_as(self, *, route: Route) -> str:
+        """Name the endpoint of the provider that a call goes to: another one where the provider
+        does not speak this dialect."""
+        return self.name
+
+    def check(self, *, request: Asked, route: Route) -> None:
+        """Refuse what the provider of this route cannot be asked, before anything is held.
+
+        :raises UnsupportedParameter: naming the place
+        """
+        return
 
     @abstractmethod
     def parameters(self, *, request: Asked, route: Route, cap: int | None) -> dict[str, Any]:
