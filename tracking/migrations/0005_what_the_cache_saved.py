@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tracking", "0003_keep_a_history_of_providers"),
+        ("tracking", "0004_roll_up_usage"),
     ]
 
     operations = [
