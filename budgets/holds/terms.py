@@ -121,7 +121,11 @@ class FirstRequest:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the ledger decided about one operation; ``balance`` is the one that decided or binds."""
+    """What the ledger decided about one operation; ``balance`` is the one that decided or binds.
+
+    ``rates`` are the limits of requests and tokens that an admitted call counts against, with
+    what is left of them after it; the tightest come first.
+    """
 
     op: str
     request_id: UUID
@@ -129,6 +133,7 @@ class Verdict:
     amount_usd: Decimal | None
     balance: BalanceTold | None = None
     first: FirstRequest | None = None
+    rates: tuple[BalanceTold, ...] = ()
 
     @classmethod
     def from_row(cls, row: tuple[Any, ...]) -> Verdict:
@@ -140,4 +145,7 @@ class Verdict:
             charged = told["charged_usd"]
             first = FirstRequest(UUID(told["request_id"]), Decimal(charged) if charged else None)
             return cls(op, request_id, code, amount_usd, first=first)
+        if "rates" in told:
+            rates = tuple(BalanceTold.from_json(rate) for rate in told["rates"])
+            return cls(op, request_id, code, amount_usd, rates=rates)
         return cls(op, request_id, code, amount_usd, balance=BalanceTold.from_json(told))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from budgets.core.money import usd_text
 from budgets.core.sql import read_sql
+from budgets.holds.refusals import resets_at
+from budgets.holds.terms import BalanceTold
 from budgets.limits.queries import Standing, standing_of_row, standings_statement
 from budgets.tenancy.callers import Caller, Reader
 from tracking.pricing.book import PriceBook, PricedModel
@@ -84,6 +89,21 @@ async def key_told(*, reader: Reader, caller: Caller, now: datetime) -> dict[str
 
 
 _TOP_LEVEL = ("limit_usd", "spent_usd", "held_usd", "left_usd", "resets_at")
+
+
+def rate_headers(rates: Iterable[BalanceTold], *, zone: ZoneInfo, now: datetime) -> dict[str, str]:
+    """Write the tightest limit of requests and of tokens as headers that OpenAI's clients know."""
+    headers: dict[str, str] = {}
+    for rate in rates:
+        if f"x-ratelimit-limit-{rate.unit}" in headers:
+            continue
+        ends_at = resets_at(rate, zone=zone, now=now)
+        wait_s = max(0, math.ceil((ends_at - now).total_seconds())) if ends_at else None
+        headers[f"x-ratelimit-limit-{rate.unit}"] = str(int(rate.limit))
+        headers[f"x-ratelimit-remaining-{rate.unit}"] = str(int(rate.left))
+        if wait_s is not None:
+            headers[f"x-ratelimit-reset-{rate.unit}"] = f"{wait_s}s"
+    return headers
 
 
 def header_text(text: str) -> str:

@@ -77,6 +77,7 @@ class Admitted:
     found: Found
     call: Call
     is_named: bool
+    rates: tuple[BalanceTold, ...] = ()
 
     @property
     def provider_call(self) -> ProviderCall:
@@ -180,7 +181,7 @@ async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
         is_streamed=found.request.is_streamed,
         started_at=now,
     )
-    return Admitted(found, call, is_named=asked.named is not None)
+    return Admitted(found, call, is_named=asked.named is not None, rates=verdict.rates)
 
 
 def _output_rules(caller: Caller) -> OutputRules:

@@ -131,6 +131,7 @@ def _headers(
     headers = {"x-request-id": str(call.request_id), "x-model": call.model.name}
     if call.is_fitted:
         headers["x-max-tokens-fitted"] = str(call.output_cap_tokens)
+    headers |= answers.rate_headers(admitted.rates, zone=admitted.found.caller.zone, now=now)
     if charged is None:
         return headers
     headers["x-cost-usd"] = headers["x-litellm-response-cost"] = usd_text(charged.cost_usd)

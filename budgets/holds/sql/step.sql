@@ -15,11 +15,17 @@
 --                       organization_suspended, project_archived, model_not_allowed,
 --                       duplicate_open, duplicate_resolved, and for a name that was used before:
 --                       name_in_flight, name_done, name_mismatch (see told for the first request).
+--                       One that was admitted is told the limits of its requests and tokens.
 --
 -- Locks, in the one order that every writer keeps: the site's and the organizations' advisory
 -- locks (shared; whoever changes what applies takes them exclusively), the rows of the calls
 -- themselves, names, new balances, then balances from the highest rank to the lowest: the row most
 -- calls share last.
+drop function if exists budgets_step(json, json, timestamptz);
+drop function if exists budgets_balance_told(budgets_budget, budgets_balance, numeric);
+drop type if exists budgets_asked, budgets_ending, budgets_caller, budgets_move, budgets_delta,
+  budgets_settled;
+
 create type budgets_asked as (
   i bigint, alike bigint, id uuid, key bigint, model text, tags text[], session text, usd numeric,
   least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text);
@@ -81,6 +87,7 @@ declare
   v_failing bigint;
   v_at integer;
   v_fits boolean := true;
+  v_tells_rates boolean;
 begin
   -- Calls that are alike fall under the same rules and budgets: those of the first hold for all.
   v_asked := array(
@@ -438,6 +445,7 @@ begin
   end if;
 
   if cardinality(v_callers) > 0 then
+    v_tells_rates := exists (select from unnest(v_moves) m where m.unit in ('requests', 'tokens'));
     return query
     with refused as materialized (
       select * from unnest(v_refused_i, v_refused_balance, v_refused_limit)
@@ -447,6 +455,15 @@ begin
       from (select distinct x.balance_id, x.limit_amount from refused x) r
       join budgets_balance b on b.id = r.balance_id
       join budgets_budget d on d.id = b.budget_id
+    ), rates as materialized (
+      -- The site's own limits are the operator's business, and are not told.
+      select m.i, jsonb_build_object('rates', jsonb_agg(budgets_balance_told(d, b, m.limit_amount)
+        order by m.limit_amount - b.spent - b.held, b.id)) as told
+      from unnest(v_moves) m
+      join budgets_balance b on b.id = m.balance_id
+      join budgets_budget d on d.id = b.budget_id
+      where v_tells_rates and m.unit in ('requests', 'tokens') and m.organization_id is not null
+      group by m.i
     )
     select 'hold', c.id,
       case when r.i is not null then 'over_limit' else c.code end,
@@ -461,8 +478,9 @@ begin
           'charged_usd', (
             select sum(j.amount_usd)::text from budgets_journalentry j
             where j.organization_id = c.organization_id and j.request_id = c.first_id))
+        else t.told
       end
-    from unnest(v_callers) c left join refused r on r.i = c.i
+    from unnest(v_callers) c left join refused r on r.i = c.i left join rates t on t.i = c.i
     order by c.i;
   end if;
 

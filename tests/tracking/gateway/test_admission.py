@@ -208,6 +208,32 @@ def test_limits_requests_in_a_minute(site: Site, upstream: Upstream) -> None:
     assert len(upstream.requests) == len(alice.journal()) == [a.status for a in told].count(200)
 
 
+def test_tells_what_is_left_of_the_rate_limits(site: Site, upstream: Upstream) -> None:
+    alice = tenants.tenant(
+        limits=[
+            {"limit": "10", "unit": "requests", "window": "minute"},
+            {"limit": "1000", "unit": "requests", "window": "day"},
+            {"limit": "50000", "unit": "tokens", "window": "minute"},
+        ]
+    )
+
+    for is_streamed in (False, True):
+        seen = call(site, alice, is_streamed=is_streamed, max_tokens=100).headers
+
+    assert seen["x-ratelimit-limit-requests"] == "10"
+    assert seen["x-ratelimit-remaining-requests"] in ("8", "9")  # A minute may have begun between.
+    assert seen["x-ratelimit-limit-tokens"] == "50000"
+    held = alice.journal()[-1].tokens
+    assert 50_000 - 1000 < int(seen["x-ratelimit-remaining-tokens"]) < 50_000 - held
+    assert 0 <= int(seen["x-ratelimit-reset-requests"].removesuffix("s")) <= 60
+
+
+def test_tells_no_rate_limits_where_there_are_none(site: Site, upstream: Upstream) -> None:
+    seen = call(site, tenants.tenant()).headers
+
+    assert not [name for name in seen if name.startswith("x-ratelimit")]
+
+
 @pytest.mark.parametrize(
     "limit",
     [
