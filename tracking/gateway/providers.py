@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from typing import Any
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
 
 from tracking.gateway.doors import library
-from tracking.gateway.doors.call import ProviderCall, Reply
+from tracking.gateway.doors.call import Event, ProviderCall, Reply
 
 
 async def send(call: ProviderCall) -> Reply:
@@ -17,14 +17,16 @@ async def send(call: ProviderCall) -> Reply:
     return await library.send(call)
 
 
-def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
-    """Send a call and give the events of its answer as they come.
+async def stream(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
+    """Send a call and give the events of its answer as they come: all that came at once together.
 
     Close it when it is not read to its end, so that the provider's connection is given back.
 
     :raises ProviderFailure: before the first event or after any; ``may_be_billed`` holds for both
     """
-    return library.stream(call)
+    async with contextlib.aclosing(library.stream(call)) as events:
+        async for event in events:
+            yield (Event(event),)
 
 
 async def count_tokens(*, model: str, text: str) -> int:

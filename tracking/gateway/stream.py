@@ -1,8 +1,9 @@
 """A streamed call: events are passed on as they come, and the call settles whatever happens.
 
-A relay task reads the provider and puts what the client gets into a short queue; the response
-takes from it. When the client leaves, the relay reads on for a bounded time to learn the true
-usage, and settles either way. The last byte is sent after the commit.
+A relay task reads the provider and puts what the client gets into a short pipe; the response
+takes from it. A client who takes slowly slows the reading down, and costs neither a database
+connection nor more memory than the pipe holds. When the client leaves, the relay reads on for a
+bounded time to learn the true usage, and settles either way. The last byte is sent after the commit.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from tracking.gateway import operations, providers
 from tracking.gateway.ends import End
 from tracking.gateway.failures import ProviderFailure, ProviderInterrupted
 from tracking.gateway.operations import Admitted, Charged, Stopwatch
+from tracking.gateway.pipe import Pipe
 from tracking.gateway.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-_MOST_QUEUED = 64
+_MOST_WAITING_BYTES = 65_536
 _PING_EVERY_S = 15.0
+# A client that takes nothing for so long is taken for one that has left.
+_STALLED_AFTER_S = 120.0
 _PING = b": ping\n\n"
 
 
@@ -35,9 +39,10 @@ class Relay:
     def __init__(self, work: Runtime, admitted: Admitted) -> None:
         self._work = work
         self._admitted = admitted
-        self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=_MOST_QUEUED)
+        self._pipe = Pipe(most_bytes=_MOST_WAITING_BYTES)
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._client_is_gone = asyncio.Event()
+        self._client_is_gone = False
+        self._reading: asyncio.Timeout | None = None
         self._clock = Stopwatch()
         self._events = admitted.found.endpoint.events(
             request=admitted.found.request, model=admitted.call.model.name
@@ -54,24 +59,22 @@ class Relay:
         try:
             await asyncio.shield(self._begun)
         except asyncio.CancelledError:
-            self._client_is_gone.set()
+            self.close()
             raise
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        """Give the events for the client, with pings while the provider is silent."""
-        while True:
-            try:
-                event = await asyncio.wait_for(self._queue.get(), _PING_EVERY_S)
-            except TimeoutError:
-                yield _PING
-                continue
-            if event is None:
-                return
-            yield event
+        """Give what the client gets, with pings while the provider is silent."""
+        while (told := await self._pipe.take(within_s=_PING_EVERY_S)) is not None:
+            yield told or _PING
 
     def close(self) -> None:
         """Note that nobody takes events any more; the response calls it, however it ended."""
-        self._client_is_gone.set()
+        if self._client_is_gone:
+            return
+        self._client_is_gone = True
+        self._pipe.cut()
+        if self._reading is not None:
+            self._reading.reschedule(_drained_at())
 
     async def _run(self) -> None:
         """Read to the end, settle, and only then tell the client that it is over."""
@@ -94,32 +97,29 @@ class Relay:
         await self._close(failure, charged)
 
     async def _read(self) -> End:
-        """Pass the chunks on and say how the stream ended."""
-        cancelled = False
+        """Pass the answer on and say how the stream ended."""
+        failure = None
         try:
-            reading = asyncio.create_task(self._pass_on())
-            leaving = asyncio.create_task(self._client_is_gone.wait())
-            await asyncio.wait({reading, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            leaving.cancel()
-            if not reading.done():
-                cancelled = True
-                await asyncio.wait({reading}, timeout=settings.COSTSITE_DRAIN_S)
-                if not reading.done():
-                    self._is_whole = False
-                    reading.cancel()
-                    await asyncio.wait({reading})
-                    return await self._end(was_cancelled=True)
-            reading.result()
-        except ProviderFailure as failure:
+            # Without a limit until the client leaves: the provider's own deadline is the door's.
+            limit_at = _drained_at() if self._client_is_gone else None
+            async with asyncio.timeout_at(limit_at) as self._reading:
+                await self._pass_on()
+        except TimeoutError:
+            if not (self._reading and self._reading.expired()):
+                raise
+            self._is_whole = False
+        except ProviderFailure as error:
             if not self._begun.done() and self._events.usage is None:
-                return operations.end_of_failure(failure)
-            return await self._end(failure=failure, was_cancelled=cancelled)
-        return await self._end(was_cancelled=cancelled)
+                return operations.end_of_failure(error)
+            failure = error
+        finally:
+            self._reading = None
+        return await self._end(failure=failure, was_cancelled=self._client_is_gone)
 
     async def _pass_on(self) -> None:
-        async with contextlib.aclosing(providers.stream(self._admitted.provider_call)) as events:
-            async for event in events:
-                told = self._events.read(event)
+        async with contextlib.aclosing(providers.stream(self._admitted.provider_call)) as blocks:
+            async for events in blocks:
+                told = b"".join([self._events.pass_on(event) for event in events])
                 if self._events.has_begun and not self._begun.done():
                     self._clock.note_first_byte()
                     self._begun.set_result(None)
@@ -166,7 +166,7 @@ class Relay:
             last = self._events.ended(cost_usd=charged.cost_usd if charged else None)
             await self._keep(last)
             await self._offer(last)
-        await self._offer(None)
+        self._pipe.end()
 
     async def _keep(self, last: bytes) -> None:
         """Keep a whole answer before the client is told that it is over, and so may ask again."""
@@ -176,14 +176,20 @@ class Relay:
                 self._work, admitted=self._admitted, body=told, content_type="text/event-stream"
             )
 
-    async def _offer(self, event: bytes | None) -> None:
-        """Queue an event unless the client has left; a slow client slows the reading down."""
-        if event is not None and self._admitted.is_named:
-            self._told.append(event)
-        while not self._client_is_gone.is_set():
+    async def _offer(self, told: bytes) -> None:
+        """Give the client something, unless it has left; wait while it takes too slowly."""
+        if self._admitted.is_named:
+            self._told.append(told)
+        if self._pipe.is_full:
             try:
-                self._queue.put_nowait(event)
-            except asyncio.QueueFull:
-                await asyncio.sleep(0.01)
-            else:
-                return
+                async with asyncio.timeout(_STALLED_AFTER_S):
+                    await self._pipe.give(told)
+            except TimeoutError:
+                self.close()
+        else:
+            await self._pipe.give(told)
+
+
+def _drained_at() -> float:
+    """Give the loop's time until which a stream is read on whose client leaves now."""
+    return asyncio.get_running_loop().time() + float(settings.COSTSITE_DRAIN_S)

@@ -68,7 +68,7 @@ def send(request: pytest.FixtureRequest) -> Callable[[ProviderCall], Awaitable[l
         return [(await providers.send(call)).body]
 
     async def streamed(call: ProviderCall) -> list[Any]:
-        return [chunk async for chunk in providers.stream(call)]
+        return [event.body async for block in providers.stream(call) for event in block]
 
     return whole if request.param == "whole" else streamed
 
@@ -179,8 +179,9 @@ async def test_a_stream_that_breaks_off_gives_what_came_before(
 
     async def read() -> None:
         nonlocal said
-        async for chunk in providers.stream(call):
-            said += chunk["choices"][0]["delta"].get("content", "")
+        async for block in providers.stream(call):
+            for event in block:
+                said += event.body["choices"][0]["delta"].get("content", "")
 
     with pytest.raises(failures.ProviderInterrupted) as failed:
         await read()

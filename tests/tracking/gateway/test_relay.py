@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +15,7 @@ from django.http import StreamingHttpResponse
 
 from tests.tracking.gateway.calls import events
 from tracking.gateway import operations, providers, stream
+from tracking.gateway.doors.call import Event
 from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
 from tracking.gateway.ends import End
@@ -39,14 +40,14 @@ class Provider:
         self.may_go_on = asyncio.Event()
         self.was_closed = False
 
-    async def stream(self, _: Any) -> AsyncGenerator[dict[str, Any], None]:
+    async def stream(self, _: Any) -> AsyncGenerator[Sequence[Event], None]:
         """Stand in for the door to providers."""
         *first, last = self.chunks
         try:
             for given in first:
-                yield dict(given)
+                yield [Event(dict(given))]
             await self.may_go_on.wait()
-            yield dict(last)
+            yield [Event(dict(last))]
         finally:
             self.was_closed = True
 
@@ -112,7 +113,7 @@ async def test_passes_each_chunk_on_at_once_and_ends_after_the_settling(
     await relayed.begin()
     taken = aiter(relayed)
 
-    said = [await anext(taken), await anext(taken)]
+    said = [await anext(taken)]
     assert not ledger.ends
     provider.may_go_on.set()
     said += [event async for event in taken]
@@ -131,7 +132,6 @@ async def test_keeps_the_connection_alive_while_the_provider_is_silent(
     relayed = relay()
     await relayed.begin()
     taken = aiter(relayed)
-    await anext(taken)
     await anext(taken)
 
     # A comment, which every reader of event streams skips.
@@ -183,7 +183,7 @@ async def test_settles_when_the_client_leaves_before_it_took_a_single_event(
 async def test_a_slow_client_slows_the_reading_and_loses_nothing(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    many = 500
+    many = 2000
     provider = Provider(*(chunk(f"{n} ") for n in range(many)), {**chunk(), "usage": USAGE})
     provider.may_go_on.set()
     monkeypatch.setattr(providers, "stream", provider.stream)
@@ -191,11 +191,29 @@ async def test_a_slow_client_slows_the_reading_and_loses_nothing(
     await relayed.begin()
 
     # Nobody takes anything yet: the reading stops at what is kept for the client.
-    for _ in range(1000):
+    for _ in range(10_000):
         await asyncio.sleep(0)
-    assert relayed._queue.full()
+    assert relayed._pipe.is_full
     assert not provider.was_closed
     said = events(b"".join([event async for event in relayed]).decode())
 
     assert len(said) == many + 2
     assert said[-1] == "[DONE]"
+
+
+async def test_a_client_who_takes_nothing_for_long_is_taken_for_one_who_left(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "_STALLED_AFTER_S", 0.01)
+    provider = Provider(*(chunk(f"{n} ") for n in range(2000)), {**chunk(), "usage": USAGE})
+    provider.may_go_on.set()
+    monkeypatch.setattr(providers, "stream", provider.stream)
+    tasks: set[asyncio.Task[Any]] = set()
+    relayed = relay(tasks=tasks)
+    await relayed.begin()
+
+    await asyncio.wait(tasks, timeout=10)
+
+    (end,) = ledger.ends
+    assert end.was_cancelled
+    assert (end.usage, end.is_counted_here) == (Usage(input_tokens=11, output_tokens=5), False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,3 +43,13 @@ class Reply:
     body: dict[str, Any]
     content: bytes = b""
     content_type: str = "application/json"
+
+
+class Event(NamedTuple):
+    """One event of a streamed answer: parsed, and the bytes it came as where the door has them.
+
+    The bytes are one line of data and the empty line after it: ``data: {...}``, twice a newline.
+    """
+
+    body: dict[str, Any]
+    raw: bytes = b""
