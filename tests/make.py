@@ -19,7 +19,7 @@ from budgets.tenancy import operations as tenancy
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 from tracking.ledger.models import CostRecord
 from tracking.pricing.cost import Cost, cost
-from tracking.pricing.models import CatalogModel, Price
+from tracking.pricing.models import CatalogModel, Price, PriceRule
 from tracking.pricing.operations import Publication, publish_price
 from tracking.pricing.rates import Rates
 from tracking.pricing.usage import Usage
@@ -199,12 +199,18 @@ def call(
     at: datetime = NOW,
     model: str = "gpt-4o-mini",
     used: Usage | None = None,
+    rule: PriceRule | None = None,
     **record_fields: Any,
 ) -> tuple[UUID, Decimal]:
-    """Make a whole call at its model's price: held, settled, recorded. Give its id and cost."""
+    """Make a whole call at its model's price, or at what a rule makes of it; give its id and cost.
+
+    It is held, settled and recorded.
+    """
     of = price(model=model)
     used = used or Usage(input_tokens=1000, output_tokens=500)
-    spent = cost_of(usage=used, of=of)
+    listed = of.parsed_rates()
+    spent = cost(usage=used, rates=rule.applied_to(listed) if rule else listed)
+    record_fields = {"price_rule": rule} | record_fields
     request = held_call(key=key, usd=str(spent.total_usd * 2), at=at, model=model)
     charge(key=key, request=request, usd=str(spent.total_usd), at=at + timedelta(seconds=1))
     record(key=key, request=request, of=of, at=at, spent=spent, used=used, **record_fields)

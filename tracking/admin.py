@@ -5,11 +5,13 @@ from __future__ import annotations
 from tracking.gateway.admin import ProviderAdmin
 from tracking.ledger.admin import CostRecordAdmin
 from tracking.pricing.admin import CatalogModelAdmin, PriceAdmin, PriceBookEditionAdmin
+from tracking.pricing.admin_rules import PriceRuleAdmin
 
 __all__ = [
     "CatalogModelAdmin",
     "CostRecordAdmin",
     "PriceAdmin",
     "PriceBookEditionAdmin",
+    "PriceRuleAdmin",
     "ProviderAdmin",
 ]

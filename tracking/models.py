@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tracking.gateway.models import Provider, StoredAnswer
 from tracking.ledger.models import CostRecord
-from tracking.pricing.models import CatalogModel, Price
+from tracking.pricing.models import CatalogModel, Price, PriceRule
 from tracking.usage.models import (
     DayUsage,
     FillState,
@@ -21,6 +21,7 @@ __all__ = [
     "FillState",
     "LabelUsage",
     "Price",
+    "PriceRule",
     "Provider",
     "QuarterHourUsage",
     "Series",

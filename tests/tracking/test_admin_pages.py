@@ -28,7 +28,7 @@ from tests.admin_pages import list_of, new, page_of, staff, submit, superuser, t
 from tracking.gateway.connections import connect_provider
 from tracking.gateway.models import Provider, StoredAnswer
 from tracking.ledger.models import CostRecord
-from tracking.pricing.models import CatalogModel, Price, PriceBookEdition
+from tracking.pricing.models import CatalogModel, Price, PriceBookEdition, PriceRule
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +46,7 @@ OURS = [
     Organization,
     Plan,
     Price,
+    PriceRule,
     Project,
     Provider,
     Seal,
@@ -83,6 +84,7 @@ def add_a_row_everywhere() -> None:
     make.call(key=key, model=f"model-{number}", tags=["night"], metadata={"ticket": "A-1"})
     make.held_call(key=key, usd="0.5")
     connect_provider(name=f"provider-{number}", organization=organization, key="sk-secret")
+    PriceRule.objects.create(organization=organization, factor="0.8", valid_from=make.NOW)
     Tick.objects.create(job=f"job-{number}", ran_at=make.NOW)
     add_what_only_operations_write(key)
 

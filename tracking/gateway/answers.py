@@ -25,7 +25,9 @@ def model_list(
         "object": "list",
         "data": [
             model_told(model)
-            for model in book.priced_at(now)
+            for model in book.priced_at(
+                now, organization_id=caller.organization_id, plan=caller.plan
+            )
             if model.mode == "chat" and model.provider in providers and caller.may_call(model.name)
         ],
     }

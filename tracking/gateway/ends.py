@@ -125,6 +125,7 @@ def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> d
         "asked_model": call.asked_model,
         "model": call.model.name,
         "price_id": call.model.price_id,
+        "price_rule_id": call.model.price_rule_id,
         "outcome": _outcome(end),
         "usage_source": source,
         "status": end.status,

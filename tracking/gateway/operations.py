@@ -118,7 +118,9 @@ async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> F
     headers, now = inquiry.headers, inquiry.now
     caller = await work.callers.find(authorization=endpoint.authorization(headers), now=now)
     request = endpoint.read(body=inquiry.body, content_type=headers.get("Content-Type", ""))
-    model = (await work.book(now=now)).price_at(name=request.model, at=now)
+    model = (await work.book(now=now)).price_at(
+        name=request.model, at=now, organization_id=caller.organization_id, plan=caller.plan
+    )
     if not caller.may_call(model.name):
         raise ModelNotAllowed(model=model.name)
     if model.mode not in endpoint.modes:

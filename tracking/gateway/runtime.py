@@ -21,7 +21,7 @@ from tracking.gateway import providers
 from tracking.gateway.routes import Routes
 from tracking.ledger.unsettled import write_down
 from tracking.pricing.book import PriceBook
-from tracking.pricing.queries import book_sql, edition_sql
+from tracking.pricing.queries import book_sql, edition_sql, rules_sql
 
 logger = logging.getLogger(__name__)
 
@@ -94,7 +94,8 @@ class Runtime:
         ((edition,),) = await self.reader.rows(edition_sql())
         if self._book is None or self._book.edition != edition:
             rows = await self.reader.rows(book_sql(), {"at": now})
-            self._book = PriceBook.of_rows(edition=edition, rows=rows)
+            rules = await self.reader.rows(rules_sql(), {"at": now})
+            self._book = PriceBook.of_rows(edition=edition, rows=rows, rules=rules)
         self._book_looked_at = time.monotonic()
 
 

@@ -70,7 +70,9 @@ class Models(AsyncAPIView):
             return json_response(
                 answers.model_list(book=book, caller=caller, providers=providers, now=now)
             )
-        model = book.price_at(name=name, at=now)
+        model = book.price_at(
+            name=name, at=now, organization_id=caller.organization_id, plan=caller.plan
+        )
         if not caller.may_call(model.name):
             raise ModelNotAllowed(model=model.name)
         return json_response(answers.model_told(model))

@@ -6,7 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from budgets.tenancy.models import Organization, OrganizationOwned
-from tracking.pricing.models import Price
+from tracking.pricing.models import Price, PriceRule
 
 
 class CostRecord(models.Model):
@@ -54,6 +54,15 @@ class CostRecord(models.Model):
         related_name="cost_records",
         db_constraint=False,
         db_index=False,
+    )
+    price_rule = models.ForeignKey(
+        PriceRule,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="cost_records",
+        db_constraint=False,
+        db_index=False,
+        help_text="What made the rates of the lines differ from the list price.",
     )
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
     usage_source = models.CharField(max_length=12, choices=UsageSource.choices)

@@ -22,7 +22,7 @@ from budgets.holds import operations as holds
 from budgets.holds.models import JournalEntry
 from budgets.tenancy.models import Organization, User
 from tracking.ledger.models import CostRecord
-from tracking.pricing.models import Price
+from tracking.pricing.models import Price, PriceRule
 from tracking.pricing.rates import Rates, dimension_of
 
 _MARK = "re-rated at "
@@ -54,7 +54,9 @@ def preview(
 ) -> Iterator[Rerated]:
     """Find the calls of the price's model in the period whose cost differs at the price.
 
-    Calls that were charged as a whole hold, without lines, are left out: nothing is known of them.
+    The price rule that a call was charged by stays: a factor is applied to the other price too, and
+    a call charged at rates of a rule's own costs what it did. Calls that were charged as a whole
+    hold, without lines, are left out: nothing is known of them.
 
     :raises LineNotPriced: if a call used something that the price has no rate for
     """
@@ -64,7 +66,7 @@ def preview(
             organization_id=record.organization_id,
             request_id=record.request_id,
             current_usd=record.cost_usd + _rerated_before(record),
-            rerated_usd=_cost_at(record, rates),
+            rerated_usd=_cost_at(record, rates, record.price_rule),
         )
         if rerated.difference_usd:
             yield rerated
@@ -107,9 +109,11 @@ def apply(
 def _records(
     price: Price, period: Period, organization: Organization | None
 ) -> QuerySet[CostRecord]:
-    records = CostRecord.objects.filter(
-        model=price.model.name, started_at__gte=period.starts_at
-    ).exclude(lines=[])
+    records = (
+        CostRecord.objects.filter(model=price.model.name, started_at__gte=period.starts_at)
+        .exclude(lines=[])
+        .select_related("price_rule")
+    )
     if period.ends_at is not None:
         records = records.filter(started_at__lt=period.ends_at)
     if organization is not None:
@@ -128,7 +132,8 @@ def _rerated_before(record: CostRecord) -> Decimal:
     return earlier["total"] or ZERO_USD
 
 
-def _cost_at(record: CostRecord, rates: Rates) -> Decimal:
+def _cost_at(record: CostRecord, listed: Rates, rule: PriceRule | None) -> Decimal:
+    rates = listed if rule is None else rule.applied_to(listed)
     chosen = rates.of_call(
         input_tokens=record.input_tokens, off_peak=rates.is_off_peak(record.started_at)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Self
@@ -12,6 +12,7 @@ from typing import Any, Self
 from budgets.core.errors import DomainError
 from tracking.pricing.modes import prices_mode
 from tracking.pricing.rates import Rates
+from tracking.pricing.rules import NO_RULES, Rules
 
 
 class ModelNotFound(DomainError):
@@ -28,7 +29,11 @@ class ModelNotPriced(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class PricedModel:
-    """A model with the price in force at one instant."""
+    """A model with the price in force at one instant for one caller.
+
+    ``rates`` are what is charged: the list price of that version, or what the price rule
+    ``price_rule_id`` makes of it.
+    """
 
     model_id: int
     name: str
@@ -40,6 +45,7 @@ class PricedModel:
     price_id: int
     price_version: int
     rates: Rates
+    price_rule_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PriceBook:
-    """An immutable copy of all active models and their present and planned prices.
+    """An immutable copy of all active models, their present and planned prices, and price rules.
 
     ``edition`` is the number of PriceBookEdition read *before* the rows: while it stands, the
     copy is current. Replace the whole book when it does not.
@@ -95,20 +101,35 @@ class PriceBook:
 
     edition: int
     versions: Mapping[str, tuple[Version, ...]]
+    rules: Rules = NO_RULES
 
     @classmethod
-    def of_rows(cls, *, edition: int, rows: Iterable[Sequence[Any]]) -> Self:
-        """Make the book from the rows of ``sql/price_book.sql``, in their order."""
+    def of_rows(
+        cls, *, edition: int, rows: Iterable[Sequence[Any]], rules: Iterable[Sequence[Any]] = ()
+    ) -> Self:
+        """Make the book from the rows of ``sql/price_book.sql``, in their order.
+
+        ``rules`` are the rows of ``sql/price_rules.sql``.
+        """
         versions: dict[str, tuple[Version, ...]] = {}
         for row in rows:
             version = Version(*row)
             versions[version.name] = (*versions.get(version.name, ()), version)
-        return cls(edition=edition, versions=versions)
+        return cls(edition=edition, versions=versions, rules=Rules.of_rows(rules))
 
-    def price_at(self, *, name: str, at: datetime) -> PricedModel:
+    def price_at(
+        self,
+        *,
+        name: str,
+        at: datetime,
+        organization_id: int | None = None,
+        plan: str | None = None,
+    ) -> PricedModel:
         """Find a model by the name a client sent, with the price in force at the instant.
 
-        A name may carry its provider in front (``openai/gpt-4o-mini`` is ``gpt-4o-mini``).
+        For a caller's organization and plan (its code) the narrowest price rule is applied; the
+        list price without them. A name may carry its provider in front (``openai/gpt-4o-mini`` is
+        ``gpt-4o-mini``).
 
         :raises ModelNotFound: if no active model has the name
         :raises ModelNotPriced: if it has no price then, or none for what its calls use
@@ -116,20 +137,41 @@ class PriceBook:
         versions = self._named(name)
         if not versions:
             raise ModelNotFound(f"There is no model {name!r}.", model=name)
-        priced = next((version.priced() for version in versions if version.holds_at(at)), None)
+        listed = next((version.priced() for version in versions if version.holds_at(at)), None)
+        priced = listed and self._for_caller(listed, at, organization_id, plan)
         if priced is None:
             raise ModelNotPriced(
                 f"The model {name!r} has no price, and nothing is taken to be free.", model=name
             )
         return priced
 
-    def priced_at(self, at: datetime) -> Iterator[PricedModel]:
-        """Give every model that can be called at the instant, in the order of the catalogue."""
+    def priced_at(
+        self, at: datetime, *, organization_id: int | None = None, plan: str | None = None
+    ) -> Iterator[PricedModel]:
+        """Give every model that can be called at the instant, in the order of the catalogue.
+
+        Prices are those of price_at().
+        """
         for versions in self.versions.values():
             for version in versions:
-                priced = version.priced() if version.holds_at(at) else None
+                listed = version.priced() if version.holds_at(at) else None
+                priced = listed and self._for_caller(listed, at, organization_id, plan)
                 if priced:
                     yield priced
+
+    def _for_caller(
+        self, listed: PricedModel, at: datetime, organization_id: int | None, plan: str | None
+    ) -> PricedModel | None:
+        """Apply the narrowest rule; None when the rates of a rule do not price the model's mode."""
+        rule = self.rules.narrowest(
+            model=listed.name, at=at, organization_id=organization_id, plan=plan
+        )
+        if rule is None:
+            return listed
+        rates = rule.applied_to(listed.rates)
+        if not prices_mode(rates, listed.mode):
+            return None
+        return replace(listed, rates=rates, price_rule_id=rule.id)
 
     def _named(self, name: str) -> tuple[Version, ...]:
         versions = self.versions.get(name, ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -55,18 +56,10 @@ class CatalogModelForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic
 
     def clean_price(self) -> Rates | None:
         """Read the lines as rates; None when there is none. Uplifts and off-peak hours carry over."""
-        try:
-            stated = read_lines(self.cleaned_data["price"])
-            if not stated:
-                return None
-            if self.last is None:
-                return Rates(per_unit=stated)
-            return Rates(per_unit=stated, uplifts=self.last.uplifts, off_peak=self.last.off_peak)
-        except (PriceLineUnreadable, RatesInvalid) as error:
-            named = error.details.get("line") or error.details.get("key")
-            raise ValidationError(
-                "%(message)s (%(named)s)", params={"message": error.message, "named": named}
-            ) from error
+        stated = rates_stated(self.cleaned_data["price"])
+        if stated is None or self.last is None:
+            return stated
+        return replace(stated, uplifts=self.last.uplifts, off_peak=self.last.off_peak)
 
     def clean_valid_from(self) -> datetime | None:
         """Refuse the past: what was charged then stays charged."""
@@ -78,3 +71,18 @@ class CatalogModelForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic
     def _last_rates(self) -> Rates | None:
         last = Price.objects.filter(model_id=self.instance.pk).order_by("-version").first()
         return last.parsed_rates() if last else None
+
+
+def rates_stated(text: str) -> Rates | None:
+    """Read the lines of a price that somebody typed; None when there is none.
+
+    :raises ValidationError: naming the line that is no rate
+    """
+    try:
+        stated = read_lines(text)
+        return Rates(per_unit=stated) if stated else None
+    except (PriceLineUnreadable, RatesInvalid) as error:
+        named = error.details.get("line") or error.details.get("key")
+        raise ValidationError(
+            "%(message)s (%(named)s)", params={"message": error.message, "named": named}
+        ) from error

@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from budgets.core.errors import DomainError
 from budgets.tenancy.models import User
 from tracking.pricing.catalog import Listing, bundled_edition, bundled_listings, demo_listings
-from tracking.pricing.models import CatalogModel, Price, PriceBookEdition
+from tracking.pricing.models import CatalogModel, Price, PriceBookEdition, PriceRule
 from tracking.pricing.rates import Rates
 
 _LISTED_FIELDS = (
@@ -35,6 +35,12 @@ class PriceStartsTooEarly(DomainError):
     """A price starts now or later, and after the last one already published for the model."""
 
     code = "price_starts_too_early"
+
+
+class PriceRuleStartsTooEarly(DomainError):
+    """A price rule starts now or later, and after the one it takes the place of."""
+
+    code = "price_rule_starts_too_early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,38 @@ def publish_price(
             rates=rates.as_json(),
             **_provenance(publication),
         )
+
+
+@transaction.atomic
+def add_rule(*, rule: PriceRule, now: datetime) -> PriceRule:
+    """Let a new price rule hold from its ``valid_from`` on, or at once where that is None.
+
+    The open rule of the same owner and pattern ends then: nothing is edited.
+
+    :raises PriceRuleStartsTooEarly: if it would start in the past or before the one it replaces
+    """
+    _take_turn()
+    rule.valid_from = rule.valid_from or now
+    before = PriceRule.objects.filter(
+        organization=rule.organization_id,
+        plan=rule.plan_id,
+        model_pattern=rule.model_pattern,
+        valid_to=None,
+    ).first()
+    if rule.valid_from < now or (before and rule.valid_from <= before.valid_from):
+        raise PriceRuleStartsTooEarly
+    if before:
+        PriceRule.objects.filter(pk=before.pk).update(valid_to=rule.valid_from)
+    rule.save(force_insert=True)
+    return rule
+
+
+@transaction.atomic
+def end_rule(*, rule: PriceRule, at: datetime) -> bool:
+    """End a price rule at an instant, or before it begins; tells whether it was open."""
+    _take_turn()
+    ends_at = max(at, rule.valid_from)
+    return bool(PriceRule.objects.filter(pk=rule.pk, valid_to=None).update(valid_to=ends_at))
 
 
 @transaction.atomic(durable=True)

@@ -16,7 +16,7 @@ from tracking.pricing.models import CatalogModel, Price
 def price_at(*, name: str, at: datetime) -> PricedModel:
     """Find a model by the name a client sent, with the price in force at the instant.
 
-    The same rules as PriceBook.price_at, for callers that need one model and hold no book.
+    As PriceBook.price_at without price rules, for callers that need one model and hold no book.
 
     :raises ModelNotFound: if no active model has the name
     :raises ModelNotPriced: if it has no price then, or none for what its calls use
@@ -34,13 +34,15 @@ def price_at(*, name: str, at: datetime) -> PricedModel:
 
 
 def price_book(*, at: datetime) -> PriceBook:
-    """Copy all active models with the prices in force at the instant or later. Two queries."""
+    """Copy all active models with the prices and rules in force at the instant or later."""
     with connection.cursor() as cursor:
         # The edition first: a change between the two makes the book look stale, never fresh.
         cursor.execute(edition_sql())
         (edition,) = cursor.fetchone()
         cursor.execute(book_sql(), {"at": at})
-        return PriceBook.of_rows(edition=edition, rows=cursor.fetchall())
+        rows = cursor.fetchall()
+        cursor.execute(rules_sql(), {"at": at})
+        return PriceBook.of_rows(edition=edition, rows=rows, rules=cursor.fetchall())
 
 
 def book_sql() -> str:
@@ -49,6 +51,11 @@ def book_sql() -> str:
     For asynchronous callers: run edition_sql() first, then this on the same connection.
     """
     return read_sql("tracking.pricing", "price_book")
+
+
+def rules_sql() -> str:
+    """Give the statement for a PriceBook's rules; run it after book_sql(), with the same ``at``."""
+    return read_sql("tracking.pricing", "price_rules")
 
 
 def edition_sql() -> str:

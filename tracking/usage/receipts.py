@@ -36,12 +36,16 @@ class Booking:
 
 @dataclass(frozen=True, slots=True)
 class PriceTold:
-    """The price version an attempt was charged at; ``source`` says where its rates come from."""
+    """The price version an attempt was charged at; ``source`` says where its rates come from.
+
+    ``rule`` says what a price rule made of the list price, and for whom; empty where none did.
+    """
 
     model: str
     version: int
     valid_from: datetime
     source: str
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +159,7 @@ def receipt_of(
     records = (
         CostRecord.objects.for_organization(organization)
         .filter(request_id=request_id)
-        .select_related("price__model")
+        .select_related("price__model", "price_rule__organization", "price_rule__plan")
         .order_by("attempt")
     )
     return _receipt(entries, [_attempt(record) for record in records])
@@ -219,7 +223,11 @@ def _attempt(record: CostRecord) -> Attempt:
         asked_model=record.asked_model,
         endpoint=record.endpoint,
         price=PriceTold(
-            price.model.name, price.version, price.valid_from, price.get_source_display()
+            price.model.name,
+            price.version,
+            price.valid_from,
+            price.get_source_display(),
+            f"{rule.terms}, {rule.kind}" if (rule := record.price_rule) else "",
         ),
         lines=tuple(Line.of_json(line) for line in record.lines),
         cost_usd=record.cost_usd,

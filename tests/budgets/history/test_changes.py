@@ -156,6 +156,7 @@ def test_tracks_configuration_and_no_hot_table() -> None:
         "Membership",
         "Organization",
         "Plan",
+        "PriceRule",
         "Project",
         "Provider",
     }

@@ -17,8 +17,8 @@ from budgets.limits.models import Balance
 from budgets.tenancy.models import ApiKey
 from tests import make
 from tracking.ledger import queries, rerating
-from tracking.pricing.models import Price
-from tracking.pricing.operations import Publication, publish_price
+from tracking.pricing.models import Price, PriceRule
+from tracking.pricing.operations import Publication, add_rule, end_rule, publish_price
 from tracking.pricing.rates import Rates
 from tracking.pricing.usage import Usage
 
@@ -78,6 +78,24 @@ def test_going_back_books_the_way_back(key: ApiKey) -> None:
 
     assert rerating.apply(price=first, period=MARCH, reason="and back") == (1, -cost)
     assert Balance.objects.get(budget__organization=key.organization).spent == cost
+
+
+def test_applies_the_factor_that_a_call_was_charged_by(key: ApiKey) -> None:
+    rule = add_rule(rule=PriceRule(factor=Decimal("0.8")), now=make.NOW - timedelta(days=9))
+    _, cost = make.call(key=key, rule=rule)
+    assert cost == make.cost_of(usage=Usage(input_tokens=1000, output_tokens=500)).total_usd * 4 / 5
+    end_rule(rule=rule, at=make.NOW)
+
+    assert rerating.apply(price=publish_dearer(), period=MARCH, reason="late list") == (1, cost)
+    assert queries.record_differences() == []
+
+
+def test_leaves_a_call_at_the_rates_of_its_rule(key: ApiKey) -> None:
+    own = {"per_unit": {"input": "0.000007", "output": "0.000009"}}
+    rule = PriceRule(organization=key.organization, model_pattern="gpt-4o-mini", rates=own)
+    make.call(key=key, rule=add_rule(rule=rule, now=make.NOW - timedelta(days=9)))
+
+    assert list(rerating.preview(price=publish_dearer(), period=MARCH)) == []
 
 
 def test_keeps_to_the_period_the_model_and_the_organization(key: ApiKey) -> None:

@@ -12,6 +12,7 @@ from tracking.templatetags.figures import (
     milliseconds,
     rate,
     short_count,
+    units,
     usd,
     usd_exact,
     usd_mean,
@@ -84,3 +85,12 @@ def test_quotes_rates_as_price_lists_do(dimension: str, rate_usd: str, text: str
     line = Line(dimension, 1, Decimal(rate_usd), Decimal(rate_usd))
 
     assert rate(line) == text
+
+
+@pytest.mark.parametrize(
+    ("counted", "written"),
+    [(1234567, "1,234,567"), (Decimal("12.340"), "12.34"), (Decimal(60), "60")],
+)
+def test_writes_units_with_the_places_they_have(counted: Decimal | int, written: str) -> None:
+    line = Line("input_per_second", counted, Decimal("0.0001"), Decimal("0.001"))
+    assert units(line) == written

@@ -11,6 +11,10 @@ from budgets.limits.models import Balance
 from budgets.tenancy.models import ApiKey, Organization
 from tests import make
 from tracking.ledger.models import CostRecord
+from tracking.pricing.cost import cost
+from tracking.pricing.models import PriceRule
+from tracking.pricing.operations import add_rule
+from tracking.pricing.rates import Rates
 from tracking.pricing.usage import Usage as Used
 from tracking.usage.receipts import CallNotFound, receipt_of
 
@@ -45,6 +49,33 @@ def test_tells_units_times_rates_that_add_up_to_the_charge(
     assert sum(line.amount_usd for line in attempt.lines) == attempt.cost_usd == cost_usd
     assert receipt.total_usd == receipt.settled_usd == cost_usd
     assert (attempt.price.model, attempt.price.version) == ("gpt-4o-mini", 1)
+
+
+def test_tells_which_price_rule_made_the_rates(acme: Organization, alice: ApiKey) -> None:
+    rule = add_rule(rule=PriceRule(plan=acme.plan, factor=Decimal("1.15")), now=make.NOW)
+    request, _ = make.call(key=alice, rule=rule)
+    listed, _ = make.call(key=alice)
+
+    told = [receipt_of(organization=acme, request_id=one).attempts[0] for one in (request, listed)]
+
+    assert [attempt.price.rule for attempt in told] == ["+15 %, of your plan", ""]
+    assert [line.rate_usd for line in told[0].lines] == [
+        line.rate_usd * Decimal("1.15") for line in told[1].lines
+    ]
+
+
+def test_tells_a_part_of_a_second(acme: Organization, alice: ApiKey) -> None:
+    price = make.price()
+    used = Used(input_seconds=Decimal("12.345"))
+    spent = cost(usage=used, rates=Rates({"input_per_second": Decimal("0.0001")}))
+    request = make.held_call(key=alice, usd="0.5")
+    make.charge(key=alice, request=request, usd=str(spent.total_usd))
+    make.record(key=alice, request=request, of=price, spent=spent, used=used)
+
+    (attempt,) = receipt_of(organization=acme, request_id=request).attempts
+
+    assert attempt.lines == spent.lines
+    assert attempt.cost_usd == Decimal("0.0012345")
 
 
 def test_tells_what_was_held_and_what_was_given_back(acme: Organization, alice: ApiKey) -> None:
