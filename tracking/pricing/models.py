@@ -259,6 +259,7 @@ class PriceRule(models.Model):
         """Give what is charged in place of a list price."""
         if self.factor is not None:
             return multiplied_rates(listed, self.factor)
+        assert self.rates is not None
         return Rates.of_json(self.rates)
 
     @property

@@ -62,7 +62,7 @@ class PriceRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic wh
         """Refuse a name or a pattern that is none of any model: a slip of the pen charges nobody."""
         pattern: str = self.cleaned_data["model_pattern"].strip()
         names = CatalogModel.objects.values_list("name", flat=True)
-        if pattern and not any(matches(pattern=pattern, model=name) for name in names.iterator()):
+        if pattern and not any(matches(pattern=pattern, name=name) for name in names.iterator()):
             raise ValidationError(f"No model is called {pattern}.")
         return pattern
 

@@ -38,7 +38,7 @@ class Rule:
 
     def covers(self, model: str) -> bool:
         """Tell whether the rule is for a model; an empty pattern is for all."""
-        return not self.model_pattern or matches(pattern=self.model_pattern, model=model)
+        return not self.model_pattern or matches(pattern=self.model_pattern, name=model)
 
     def applied_to(self, listed: Rates) -> Rates:
         """Give what is charged in place of the list price."""

@@ -47,7 +47,7 @@ def row(rule_id: int, **fields: Any) -> tuple[Any, ...]:
 
 def book(*rules: tuple[Any, ...], mode: str = "chat") -> PriceBook:
     names = ("gpt-4o-mini", "gpt-4o", "claude-sonnet")
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (at, name, "openai", mode, 128_000, 16_384, [], at, 1, T0, None, LISTED)
         for at, name in enumerate(names, 1)
     ]

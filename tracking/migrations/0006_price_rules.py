@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ("budgets", "0004_keep_a_history_of_configuration"),
-        ("tracking", "0003_keep_a_history_of_providers"),
+        ("tracking", "0005_what_the_cache_saved"),
     ]
 
     operations = [
