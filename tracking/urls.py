@@ -6,5 +6,6 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("tracking.gateway.urls")),
+    path("", include("tracking.usage.urls")),
     path("", include("tracking.spending.urls")),
 ]

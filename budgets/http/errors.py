@@ -49,12 +49,14 @@ HTTP_ANSWERS: dict[str, HttpAnswer] = {
     "invalid_api_key": HttpAnswer(401, _INVALID),
     "not_authenticated": HttpAnswer(401, _INVALID),
     "permission_denied": HttpAnswer(403, "permission_error"),
+    "scope_missing": HttpAnswer(403, "permission_error"),
     "model_not_allowed": HttpAnswer(403, "permission_error"),
     "organization_suspended": HttpAnswer(403, "permission_error"),
     "project_archived": HttpAnswer(403, "permission_error"),
     "not_found": HttpAnswer(404, _INVALID),
     "model_not_found": HttpAnswer(404, _INVALID),
     "method_not_allowed": HttpAnswer(405, _INVALID),
+    "not_acceptable": HttpAnswer(406, _INVALID),
     "conflict": HttpAnswer(409, _INVALID, is_retryable=False),
     "idempotency_in_flight": HttpAnswer(409, "idempotency_error", is_retryable=True),
     "idempotency_result_not_stored": HttpAnswer(409, "idempotency_error", is_retryable=False),
@@ -174,6 +176,7 @@ _DRF_CODES: dict[type[drf.APIException], str] = {
     drf.NotFound: "not_found",
     drf.MethodNotAllowed: "method_not_allowed",
     drf.UnsupportedMediaType: "unsupported_media_type",
+    drf.NotAcceptable: "not_acceptable",
     drf.Throttled: "rate_limit_exceeded",
 }
 

@@ -295,7 +295,8 @@ class ProjectAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[t
     search_fields = ("name", "slug", "organization__name", "organization__slug")
     ordering = ("organization__name", "name", "pk")
     autocomplete_fields = ("organization",)
-    fields = ("organization", ("name", "slug"), "archived", "created")
+    fields = ("organization", ("name", "slug"), "leads", "archived", "created")
+    filter_horizontal = ("leads",)
     actions = ["archive", "restore"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Project]:
@@ -310,6 +311,23 @@ class ProjectAdmin(HistoryAdmin, KeptAdmin, admin.ModelAdmin):  # type: ignore[t
     ) -> tuple[str, ...]:
         """Keep a project where it was made."""
         return ("archived", "created", *(("organization",) if obj else ()))
+
+    def get_fields(self, request: HttpRequest, obj: Project | None = None) -> list[Any]:
+        """Ask for leads once there is an organization to choose them from."""
+        return [name for name in self.fields if obj or name != "leads"]
+
+    def get_form(  # type: ignore[override]  # one argument is passed on by its name
+        self, request: HttpRequest, obj: Project | None = None, **kwargs: Any
+    ) -> Any:
+        """Let leads be chosen among those of the project's organization."""
+        form: Any = super().get_form(request, obj, **kwargs)
+        if obj and "leads" in form.base_fields:
+            form.base_fields["leads"].queryset = (
+                Membership.objects.for_organization(obj.organization)
+                .filter(role=Membership.Role.LEAD)
+                .select_related("user", "organization")
+            )
+        return form
 
     def get_prepopulated_fields(
         self, request: HttpRequest, obj: Project | None = None

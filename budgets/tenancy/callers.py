@@ -67,7 +67,7 @@ class Reader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class _Proof:
+class Proof:
     """What a key's secret is held against: its digest, and for a while the one before rotation."""
 
     digest: bytes
@@ -83,7 +83,7 @@ class _Proof:
 
 
 # An unknown id is compared with a digest too: its answer takes as long as another's.
-_NOBODY = _Proof(bytes(32), bytes(32), None)
+NOBODY = Proof(bytes(32), bytes(32), None)
 
 
 class Callers:
@@ -96,7 +96,7 @@ class Callers:
     def __init__(self, *, reader: Reader, pepper: bytes) -> None:
         self._reader = reader
         self._pepper = pepper
-        self._kept: dict[str, tuple[float, _Proof, Caller | None]] = {}
+        self._kept: dict[str, tuple[float, Proof, Caller | None]] = {}
 
     async def find(self, *, authorization: str | None, now: datetime) -> Caller:
         """Find who sent an Authorization header.
@@ -118,15 +118,13 @@ class Callers:
             raise InvalidApiKey
         return caller
 
-    async def _known(self, lookup_id: str) -> tuple[_Proof, Caller | None]:
+    async def _known(self, lookup_id: str) -> tuple[Proof, Caller | None]:
         kept = self._kept.get(lookup_id)
         if kept is None or kept[0] < time.monotonic():
             rows = await self._reader.rows(
                 read_sql("budgets.tenancy", "caller"), {"lookup_id": lookup_id}
             )
-            proof, caller = (
-                (_Proof(*rows[0][:3]), _caller(rows[0][3:])) if rows else (_NOBODY, None)
-            )
+            proof, caller = (Proof(*rows[0][:3]), _caller(rows[0][3:])) if rows else (NOBODY, None)
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             kept = (time.monotonic() + _KEPT_S, proof, caller)

@@ -14,10 +14,14 @@ from django.core.exceptions import ValidationError
 
 from budgets.core.clock import now
 from budgets.tenancy.models import ApiKey, Membership, Organization, User
+from budgets.tenancy.scopes import Scope
 
-# What a key says about the calls that are made with it.
-CALL_RULES = ("allowed_models", "required_tags", "cache_ttl_s")
-LISTS = {name: forms.TextInput(attrs={"size": 70}) for name in ("allowed_models", "required_tags")}
+# What a key says about the calls that are made with it, and what else it opens.
+CALL_RULES = ("allowed_models", "required_tags", "cache_ttl_s", "scopes")
+LISTS = {
+    name: forms.TextInput(attrs={"size": 70})
+    for name in ("allowed_models", "required_tags", "scopes")
+}
 
 
 def _zones() -> list[tuple[str, str]]:
@@ -90,13 +94,23 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic when it 
         model = ApiKey
         fields = ("name", "status", "expires_at", *CALL_RULES)
         widgets = LISTS
-        help_texts = {"expires_at": "UTC. Empty: it does not expire."}
+        help_texts = {
+            "expires_at": "UTC. Empty: it does not expire.",
+            "scopes": f"What the key opens beside calls: {', '.join(Scope)}. It sees what its user sees.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "status" in self.fields:
             self.fields["status"].help_text = "A revoked key stays revoked."
             self.fields["status"].disabled = self.instance.status == ApiKey.Status.REVOKED
+
+    def clean_scopes(self) -> list[str]:
+        """Refuse what no key can open."""
+        scopes: list[str] = self.cleaned_data["scopes"]
+        if unknown := set(scopes) - set(Scope):
+            raise ValidationError(f"No such scope: {', '.join(sorted(unknown))}.")
+        return scopes
 
     def clean_expires_at(self) -> datetime | None:
         """Refuse a new expiry in the past: to end a key, revoke it."""

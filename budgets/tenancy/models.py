@@ -172,6 +172,12 @@ class Project(models.Model):
     )
     name = models.CharField(max_length=120)
     slug = models.SlugField(max_length=60)
+    leads = models.ManyToManyField(
+        Membership,
+        related_name="led_projects",
+        blank=True,
+        help_text="Members with the role lead who see all that is spent in this project.",
+    )
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -70,7 +70,7 @@ def create_key(
     """Make an API key; its text is returned here and can never be read again.
 
     ``rules`` are fields of the key about the calls made with it: ``allowed_models``,
-    ``required_tags``, ``cache_ttl_s``.
+    ``required_tags``, ``cache_ttl_s``, and ``scopes``, which open other things than calls.
 
     :raises Membership.DoesNotExist: if the user is not a member of the project's organization
     """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeVar
 
+from budgets.tenancy.access import Viewer
 from budgets.tenancy.models import ApiKey, Membership, Project, User
-from tracking.spending.access import Viewer
 from tracking.spending.selection import Selection, SelectionInvalid
 
 T = TypeVar("T")

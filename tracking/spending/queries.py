@@ -10,8 +10,8 @@ from uuid import UUID
 
 from budgets.core.money import ZERO_USD
 from budgets.limits.queries import Standing, standings
+from budgets.tenancy.access import Viewer
 from budgets.tenancy.models import ApiKey, Project
-from tracking.spending.access import Viewer
 from tracking.spending.budget_lines import (
     BudgetLine,
     budget_lines,

@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 from budgets.core import clock
 from budgets.core.errors import DomainError
 from budgets.http.errors import answer_of
+from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
 from budgets.tenancy.models import User
-from tracking.spending.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
 from tracking.spending.queries import calls_page, receipt_page, spending_page
 from tracking.spending.selection import (
     PERIODS,

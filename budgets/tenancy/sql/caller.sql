@@ -1,5 +1,5 @@
 -- Who holds an API key, by the key's public id, and what proves them. A member's own plan goes
--- before the organization's. The columns are those of _Proof, then those of Caller.
+-- before the organization's. The columns are those of Proof, then those of Caller.
 select a.secret_digest, a.previous_digest, a.previous_expires_at,
   o.id, o.name, o.time_zone, a.id, a.name, a.project_id, a.user_id, a.scopes, a.expires_at,
   a.status = 'active' and u.is_active, p.code, p.default_output_tokens, p.max_output_tokens,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from budgets.tenancy.access import NoMembership, OrganizationNotFound, viewer_of
 from budgets.tenancy.models import Membership
 from tests import make
-from tracking.spending.access import NoMembership, OrganizationNotFound, viewer_of
 
 pytestmark = pytest.mark.django_db
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from budgets.core.errors import DomainError
-from budgets.tenancy.models import Membership, Organization, User
+from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 
 SEES_EVERYONE = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN, Membership.Role.VIEWER})
 
@@ -30,6 +30,7 @@ class Viewer:
     organization: Organization
     role: str
     organizations: tuple[Organization, ...]
+    led_project_ids: tuple[int, ...] = ()
 
     @property
     def sees_everyone(self) -> bool:
@@ -51,16 +52,41 @@ def viewer_of(*, user: User, slug: str | None) -> Viewer:
     :raises OrganizationNotFound: if they do not belong to the named one, whether or not it exists
     """
     memberships = list(
-        user.memberships.select_related("organization").order_by("organization__name", "pk")
+        user.memberships.select_related("organization", "user").order_by("organization__name", "pk")
     )
     if not memberships:
         raise NoMembership
     found = next((m for m in memberships if slug in (None, m.organization.slug)), None)
     if found is None:
         raise OrganizationNotFound
+    return _viewer(found, tuple(m.organization for m in memberships))
+
+
+def viewer_with_key(*, key: ApiKey, slug: str | None) -> Viewer:
+    """Find whose eyes an API key looks with: its user's, and on its own organization only.
+
+    :raises OrganizationNotFound: if another organization is named, or the user has left
+    """
+    membership = (
+        Membership.objects.for_organization(key.organization)
+        .select_related("organization", "user")
+        .filter(user=key.user)
+        .first()
+    )
+    if membership is None or slug not in (None, key.organization.slug):
+        raise OrganizationNotFound
+    return _viewer(membership, (membership.organization,))
+
+
+def _viewer(membership: Membership, organizations: tuple[Organization, ...]) -> Viewer:
+    led: tuple[int, ...] = ()
+    if membership.role == Membership.Role.LEAD:
+        projects = Project.objects.for_organization(membership.organization)
+        led = tuple(projects.filter(leads=membership).order_by("pk").values_list("pk", flat=True))
     return Viewer(
-        user=user,
-        organization=found.organization,
-        role=found.role,
-        organizations=tuple(m.organization for m in memberships),
+        user=membership.user,
+        organization=membership.organization,
+        role=membership.role,
+        organizations=organizations,
+        led_project_ids=led,
     )

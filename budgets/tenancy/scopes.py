@@ -1,0 +1,11 @@
+"""What an API key may be used for beside calling models. Pure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """A permission that a key carries; people who are signed in need none."""
+
+    USAGE_READ = "usage:read"
