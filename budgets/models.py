@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from budgets.alerts.models import Alert, AlertRule, Channel, Delivery, Observation, Watch
 from budgets.health.models import Tick
 from budgets.history.models import Change
 from budgets.holds.models import Hold, IdempotencyKey, JournalEntry, Seal, SealedUntil
@@ -10,15 +11,20 @@ from budgets.plans.models import Plan
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 
 __all__ = [
+    "Alert",
+    "AlertRule",
     "ApiKey",
     "Balance",
     "Budget",
     "Change",
+    "Channel",
+    "Delivery",
     "Hold",
     "IdempotencyKey",
     "JournalEntry",
     "LimitRaise",
     "Membership",
+    "Observation",
     "Organization",
     "Plan",
     "Project",
@@ -26,4 +32,5 @@ __all__ = [
     "SealedUntil",
     "Tick",
     "User",
+    "Watch",
 ]

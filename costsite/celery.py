@@ -31,6 +31,8 @@ if app.conf.broker_url.startswith("pgmq:"):
 # next one does the same work, and a backlog after a pause helps nobody.
 SCHEDULE = {
     "budgets.tick": 60.0,
+    "budgets.check_alerts": 60.0,
+    "budgets.deliver_alerts": 15.0,
     "budgets.expire_overdue": 15.0,
     "budgets.seal_hours": 600.0,
     "budgets.sweep_names": 3600.0,

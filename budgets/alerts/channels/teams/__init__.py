@@ -1,0 +1,1 @@
+"""Alerts in Microsoft Teams, by a workflow that posts what a webhook gets."""

@@ -1,0 +1,56 @@
+"""A message as an Adaptive Card. Pure.
+
+Version 1.4 is what every Teams client shows. A TextBlock reads a little Markdown, so names are
+written with its signs escaped.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from budgets.alerts.message import Message
+
+_COLORS = {"info": "Accent", "warning": "Warning", "critical": "Attention"}
+_MARKDOWN = re.compile(r"([\\`*_\[\]()#~|<>])")
+_MOST_TEXT = 2000
+
+
+def payload_of(message: Message) -> dict[str, Any]:
+    """Write a message as the body that a workflow's webhook takes: one attachment, a card."""
+    color = "Good" if message.event == "recovered" else _COLORS[message.level]
+    body: list[dict[str, Any]] = [
+        {"type": "TextBlock", "text": "Cost Monitor", "size": "Small", "isSubtle": True},
+        {
+            "type": "TextBlock",
+            "text": escape(message.headline)[:_MOST_TEXT],
+            "size": "Large",
+            "weight": "Bolder",
+            "color": color,
+            "wrap": True,
+        },
+    ]
+    if message.advice:
+        body.append({"type": "TextBlock", "text": escape(message.advice), "wrap": True})
+    facts = [{"title": name, "value": escape(value)} for name, value in message.facts]
+    if facts:
+        body.append({"type": "FactSet", "facts": facts})
+    card = {
+        "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
+        "type": "AdaptiveCard",
+        "version": "1.4",
+        "fallbackText": message.headline,
+        "body": body,
+        "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": message.url}],
+    }
+    attachment = {
+        "contentType": "application/vnd.microsoft.card.adaptive",
+        "contentUrl": None,
+        "content": card,
+    }
+    return {"type": "message", "attachments": [attachment]}
+
+
+def escape(text: str) -> str:
+    """Write a text so that a card shows it as it is."""
+    return _MARKDOWN.sub(r"\\\1", text)

@@ -1,0 +1,1 @@
+"""Alerts to any program, signed as the Standard Webhooks specification says."""

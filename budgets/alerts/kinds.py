@@ -1,0 +1,40 @@
+"""What rules can watch, and how each kind of figure is to be read. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """How a kind's figures are read.
+
+    ``unit`` stands behind a figure; ``falls`` says that less is worse; ``observed`` that it is handed
+    in by who knows it; ``any_subject`` that a rule for all takes every subject it is told of.
+    """
+
+    unit: str
+    falls: bool = False
+    observed: bool = False
+    any_subject: bool = False
+
+
+TRAITS: dict[str, Trait] = {
+    "budget": Trait("%"),
+    "budget_spent": Trait(""),
+    "spend": Trait("$"),
+    "spend_rate": Trait("$/h"),
+    "forecast": Trait("%", observed=True, any_subject=True),
+    "runs_out": Trait("days", falls=True, observed=True, any_subject=True),
+    "anomaly": Trait("$", observed=True, any_subject=True),
+    "error_rate": Trait("%", observed=True),
+    "refusals": Trait("calls", observed=True),
+    "unpriced": Trait("calls", observed=True, any_subject=True),
+    "unconfirmed": Trait("calls"),
+    "provider_down": Trait("minutes", observed=True, any_subject=True),
+    "key_expiry": Trait("days", falls=True),
+    "no_data": Trait("hours"),
+}
+FROM_BALANCES = frozenset({"budget", "budget_spent"})
+FROM_JOURNAL = frozenset({"spend", "spend_rate", "unconfirmed", "no_data"})
+OBSERVED = frozenset(kind for kind, trait in TRAITS.items() if trait.observed)
