@@ -14,7 +14,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("budgets", "0006_tell_rate_limits"),
+        ("budgets", "0007_leads"),
     ]
 
     operations = [
