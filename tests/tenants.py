@@ -29,6 +29,20 @@ MODEL = "test/plain"
 # one that does not chat, and one that costs a whole millidollar per token of output.
 GONE, UNCONNECTED, UNPRICED, NO_CHAT = "gone/plain", "nowhere/plain", "test/unpriced", "test/embed"
 ROUND = "test/round"
+# One that is sold in tiers, and looks and listens.
+MULTIMODAL = "test/multimodal"
+MULTIMODAL_RATES = {
+    "input": "0.000000250001",
+    "cached_input": "0.000000025003",
+    "output": "0.000001000007",
+    "image_input": "0.000000500009",
+    "audio_input": "0.000004000011",
+    "audio_output": "0.000008000013",
+    "input@priority": "0.000000500017",
+    "output@priority": "0.000002000019",
+    "input@flex": "0.000000125021",
+    "output@flex": "0.000000500023",
+}
 
 _numbers = itertools.count(1)
 
@@ -116,6 +130,7 @@ def list_models(*, upstream_url: str) -> None:
     for name in (MODEL, GONE, UNCONNECTED):
         _list(name, {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD})
     _list(ROUND, {"input": "0", "output": "0.001"})
+    _list(MULTIMODAL, MULTIMODAL_RATES)
     _list(NO_CHAT, {"input": INPUT_USD, "output": OUTPUT_USD}, mode=CatalogModel.Mode.EMBEDDING)
     _list(UNPRICED, {})
 

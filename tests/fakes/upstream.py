@@ -15,6 +15,8 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.other_endpoints import ANSWERS, read
+
 USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
 
 
@@ -60,6 +62,8 @@ class Script:
     gate: Gate | None = None
     gate_before_word: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    # What is laid over the answer.
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 class Upstream:
@@ -86,8 +90,8 @@ class Upstream:
         return f"http://127.0.0.1:{self.port}/v1"
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a chat completion as the script says."""
-        asked = await request.json()
+        """Answer a call as the script says."""
+        asked = await read(request)
         self.requests.append(asked)
         self.headers.append(dict(request.headers))
         self.under_way += 1
@@ -114,6 +118,10 @@ class Upstream:
         if script.status != 200:
             body = script.body or {"error": {"message": "scripted", "type": "t", "code": "c"}}
             return web.json_response(body, status=script.status, headers=script.headers)
+        other = ANSWERS.get(request.path)
+        if other:
+            self.served += 1
+            return other(asked, script)
         if asked.get("stream"):
             return await self._stream(request, asked, script)
         self.served += 1
@@ -122,7 +130,7 @@ class Upstream:
             {"index": index, "message": message, "finish_reason": "stop"}
             for index in range(asked.get("n") or 1)
         ]
-        body = {**_frame(asked, "chat.completion", script), "choices": choices}
+        body = {**_frame(asked, "chat.completion", script), "choices": choices, **script.more}
         if script.usage is not None:
             body["usage"] = script.usage
         return web.json_response(body)
@@ -132,7 +140,7 @@ class Upstream:
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        frame = _frame(asked, "chat.completion.chunk", script)
+        frame = _frame(asked, "chat.completion.chunk", script) | script.more
         for position, word in enumerate(script.words):
             if script.breaks_after == position:
                 _broken(request)
@@ -142,8 +150,8 @@ class Upstream:
             delta = {"index": 0, "delta": {"role": "assistant", "content": word}}
             await response.write(_event({**frame, "choices": [delta]}))
             await asyncio.sleep(script.word_wait_s)
-        last = {"index": 0, "delta": {}, "finish_reason": "stop"}
-        await response.write(_event({**frame, "choices": [last]}))
+        ending = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        await response.write(_event({**frame, "choices": [ending]}))
         if script.usage is not None:
             await response.write(_event({**frame, "choices": [], "usage": script.usage}))
         await response.write(b"data: [DONE]\n\n")
@@ -161,7 +169,8 @@ def running_upstream() -> Iterator[Upstream]:
 
     async def begin() -> None:
         app = web.Application(client_max_size=64_000_000)
-        app.router.add_post("/v1/chat/completions", upstream.answer)
+        for path in ("/v1/chat/completions", *ANSWERS):
+            app.router.add_post(path, upstream.answer)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -62,6 +62,7 @@ class End:
     status: int = 200
     finish_reason: str = ""
     provider_request_id: str = ""
+    service_tier: str = ""
     first_byte_ms: int | None = None
     duration_ms: int = 0
 
@@ -95,7 +96,12 @@ def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
         kind = "estimate" if end.is_counted_here else "charge"
         source = "counted" if end.is_counted_here else "provider"
         try:
-            priced = cost(usage=end.usage, rates=call.model.rates, at=call.started_at)
+            priced = cost(
+                usage=end.usage,
+                rates=call.model.rates,
+                service_tier=end.service_tier,
+                at=call.started_at,
+            )
         except RateMissing:
             # Something was used that the price does not name: never free, so the whole hold.
             return "estimate", end.usage, source, Cost((), call.held_usd)

@@ -40,7 +40,8 @@ class Estimate:
     """What a call can cost at most, in USD and tokens, and the least it is worth sending for.
 
     ``output_cap_tokens`` is the cap on each choice; None for a call whose output has no cap to
-    lower, which is then sent as it was asked or not at all.
+    lower, which is then sent as it was asked or not at all. ``beyond_cap_tokens`` are those of each
+    choice that are charged as output though the cap does not count them.
     """
 
     usd: Decimal
@@ -48,6 +49,7 @@ class Estimate:
     bounds: Bounds
     worst: WorstRates
     output_cap_tokens: int | None = None
+    beyond_cap_tokens: int = 0
 
     @property
     def tokens(self) -> int:
@@ -61,26 +63,38 @@ class Estimate:
         if held_usd >= self.usd or self.worst.output_usd == 0:
             return self.output_cap_tokens
         room = held_usd - self.worst.fixed_usd - self.bounds.input_tokens * self.worst.input_usd
-        return int(room // (self.bounds.choices * self.worst.output_usd))
+        a_choice = int(room // (self.bounds.choices * self.worst.output_usd))
+        return a_choice - self.beyond_cap_tokens
 
     def most_usage(self, *, output_cap_tokens: int | None) -> Usage:
         """Give the most that the call can have used under an output cap, where nothing is known."""
-        a_choice = self.bounds.output_tokens if output_cap_tokens is None else output_cap_tokens
+        a_choice = self.bounds.output_tokens
+        if output_cap_tokens is not None:
+            a_choice = output_cap_tokens + self.beyond_cap_tokens
         return Usage(
             input_tokens=self.bounds.input_tokens,
             output_tokens=self.bounds.choices * a_choice,
         )
 
 
-def fixed(*, model: PricedModel, bounds: Bounds) -> Estimate:
-    """Bound a call whose output has no cap that could be lowered."""
-    held = _readable(bounds, model)
+def fixed(*, model: PricedModel, bounds: Bounds, readings: int = 1) -> Estimate:
+    """Bound a call whose output has no cap that could be lowered.
+
+    ``readings`` is how many times the model reads up to its context window.
+    """
+    held = _readable(bounds, model, readings)
     usd = upper_bound(bounds=held, rates=model.rates)
     return Estimate(usd, usd, held, worst_rates(bounds=held, rates=model.rates))
 
 
 def capped(
-    *, model: PricedModel, rules: OutputRules, bounds: Bounds, asked_tokens: int | None
+    *,
+    model: PricedModel,
+    rules: OutputRules,
+    bounds: Bounds,
+    asked_tokens: int | None,
+    beyond_cap_tokens: int = 0,
+    readings: int = 1,
 ) -> Estimate:
     """Bound a call by its output cap: the one asked for, else the plan's default, and never above
     the model's own. ``bounds`` says all but the output tokens.
@@ -95,19 +109,22 @@ def capped(
     limits = [asked_tokens or rules.default_tokens, model.max_output_tokens, most]
     cap = min(limit for limit in limits if limit)
     least = min(cap, USABLE_OUTPUT_TOKENS) if rules.fits else cap
-    readable = _readable(bounds, model)
-    held = replace(readable, output_tokens=cap)
+    readable = _readable(bounds, model, readings)
+    held = replace(readable, output_tokens=cap + beyond_cap_tokens)
+    needed = replace(readable, output_tokens=least + beyond_cap_tokens)
     return Estimate(
         usd=upper_bound(bounds=held, rates=model.rates),
-        least_usd=upper_bound(bounds=replace(readable, output_tokens=least), rates=model.rates),
+        least_usd=upper_bound(bounds=needed, rates=model.rates),
         bounds=held,
         worst=worst_rates(bounds=held, rates=model.rates),
         output_cap_tokens=cap,
+        beyond_cap_tokens=beyond_cap_tokens,
     )
 
 
-def _readable(bounds: Bounds, model: PricedModel) -> Bounds:
+def _readable(bounds: Bounds, model: PricedModel, readings: int) -> Bounds:
     """Keep the input within the context window: a provider refuses what does not fit, unbilled."""
-    if not model.context_window or bounds.input_tokens <= model.context_window:
+    most = (model.context_window or 0) * readings
+    if not most or bounds.input_tokens <= most:
         return bounds
-    return replace(bounds, input_tokens=model.context_window)
+    return replace(bounds, input_tokens=most)

@@ -314,15 +314,17 @@ async def counted_usage(*, call: Call, route: Route, texts: Sequence[str]) -> Us
 
 async def _end_of_answer(admitted: Admitted, reply: Reply) -> End:
     endpoint = admitted.found.endpoint
-    usage = endpoint.usage(request=admitted.found.request, reply=reply)
+    request = admitted.found.request
+    usage = endpoint.usage(request=request, reply=reply)
     is_counted_here = usage is None
-    if usage is None:
-        usage = await counted_usage(
-            call=admitted.call, route=admitted.found.route, texts=endpoint.texts(reply=reply)
-        )
+    texts = endpoint.texts(reply=reply) if usage is None else None
+    if texts is not None:
+        usage = await counted_usage(call=admitted.call, route=admitted.found.route, texts=texts)
     return End(
         usage=usage,
         is_counted_here=is_counted_here,
+        may_be_billed=True,
+        service_tier=endpoint.service_tier(request=request, reply=reply),
         finish_reason=endpoint.finish_reason(reply=reply),
         provider_request_id=endpoint.provider_request_id(reply=reply),
     )

@@ -125,7 +125,8 @@ class Relay:
                     self._begun.set_result(None)
                 if told:
                     await self._offer(told)
-        if not any(self._events.texts) and self._events.usage is None:
+        texts = self._events.texts
+        if texts is not None and not any(texts) and self._events.usage is None:
             # The library ends a stream of nothing as if it had been whole.
             raise ProviderInterrupted(provider=self._admitted.found.route.provider)
 
@@ -134,11 +135,10 @@ class Relay:
     ) -> End:
         usage = self._events.usage
         is_counted_here = usage is None
-        if usage is None:
+        texts = self._events.texts if usage is None else None
+        if texts is not None:
             usage = await operations.counted_usage(
-                call=self._admitted.call,
-                route=self._admitted.found.route,
-                texts=self._events.texts,
+                call=self._admitted.call, route=self._admitted.found.route, texts=texts
             )
         return End(
             usage=usage,
@@ -147,6 +147,7 @@ class Relay:
             may_be_billed=True,
             was_cancelled=was_cancelled,
             status=answer_of(failure).status if failure and not self._begun.done() else 200,
+            service_tier=self._events.service_tier,
             finish_reason=self._events.finish_reason,
             provider_request_id=self._events.provider_request_id,
         )

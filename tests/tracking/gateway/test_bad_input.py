@@ -157,6 +157,11 @@ def test_refuses_what_is_not_a_json_object(client: httpx.Client, content: bytes)
         ({"messages": [{"role": "user", "content": 5}]}, "invalid_type", "messages[0].content"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            "invalid_request",
+            "messages[0].content[0].image_url.url",
+        ),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "video_url"}]}]},
             "unsupported_parameter",
             "messages[0].content[0].type",
         ),
@@ -201,10 +206,11 @@ def test_refuses_what_is_not_a_json_object(client: httpx.Client, content: bytes)
         ({"metadata": {"tags": ",".join(map(str, range(17)))}}, "value_out_of_range",
          "metadata.tags"),
         ({"metadata": {"tags": "a\x07b"}}, "value_out_of_range", "metadata.tags"),
-        ({"audio": {"voice": "alloy"}}, "unknown_parameter", "audio"),
-        ({"web_search_options": {}}, "unknown_parameter", "web_search_options"),
-        ({"service_tier": "priority"}, "unknown_parameter", "service_tier"),
-        ({"functions": []}, "unknown_parameter", "functions"),
+        ({"audio": {"voice": "alloy"}}, "invalid_request", "audio.format"),
+        ({"web_search_options": {}}, "unsupported_parameter", "web_search_options"),
+        ({"service_tier": "platinum"}, "invalid_type", "service_tier"),
+        ({"functions": []}, "value_out_of_range", "functions"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, "value_out_of_range", "stop"),
     ],
     ids=lambda value: json.dumps(value)[:48] if isinstance(value, dict) else "",
 )  # fmt: skip

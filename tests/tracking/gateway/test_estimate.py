@@ -39,7 +39,13 @@ RATES = Rates(
 
 def model(**fields: Any) -> PricedModel:
     """A model at those rates."""
-    defaults = {"rates": RATES, "context_window": 500_000, "max_output_tokens": 8192}
+    defaults = {
+        "name": "m",
+        "rates": RATES,
+        "context_window": 500_000,
+        "max_output_tokens": 8192,
+        "capabilities": (),
+    }
     return cast("PricedModel", SimpleNamespace(**(defaults | fields)))
 
 

@@ -3,73 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests import tenants
 from tests.fakes.upstream import Upstream, running_upstream
 from tests.serving import Site
 from tests.tracking.gateway.calls import PATH, body, told
+from tests.tracking.gateway.shapes import free_fields, names_of, shapes_within
 from tracking.gateway.doors.call import ProviderCall, Route
 from tracking.gateway.doors.library import arguments_of
-from tracking.gateway.endpoints.bodies import UnknownParameter, read_json
-from tracking.gateway.endpoints.chat_schemas import (
-    ChatCompletionRequest,
-    Function,
-    JsonSchema,
-    Message,
-    ResponseFormat,
-    StreamOptions,
-    TextPart,
-    Tool,
-    ToolCall,
-    ToolChoice,
-)
-from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
+from tracking.gateway.endpoints.bodies import Body, read_json
+from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
+from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.table import CHAT_COMPLETIONS, ENDPOINTS
 
-TOOL: dict[str, Any] = {"type": "function", "function": {"name": "f"}}
-CALLED: dict[str, Any] = {
-    "id": "1",
-    "type": "function",
-    "function": {"name": "f", "arguments": "{}"},
-}
-# Every place in a request that takes an object of ours, and the request with a value in it.
-PLACES: dict[str, tuple[type[Any], Callable[[dict[str, Any]], dict[str, Any]]]] = {
-    "": (ChatCompletionRequest, lambda more: more),
-    "messages[0]": (
-        Message,
-        lambda more: {"messages": [{"role": "user", "content": "x", **more}]},
-    ),
-    "messages[0].content[0]": (
-        TextPart,
-        lambda more: {
-            "messages": [{"role": "user", "content": [{"type": "text", "text": "x", **more}]}]
-        },
-    ),
-    "messages[0].tool_calls[0]": (
-        ToolCall,
-        lambda more: {"messages": [{"role": "assistant", "tool_calls": [{**CALLED, **more}]}]},
-    ),
-    "tools[0]": (Tool, lambda more: {"tools": [{**TOOL, **more}]}),
-    "tools[0].function": (
-        Function,
-        lambda more: {"tools": [{"type": "function", "function": {"name": "f", **more}}]},
-    ),
-    "tool_choice": (ToolChoice, lambda more: {"tool_choice": {**TOOL, **more}}),
-    "response_format": (
-        ResponseFormat,
-        lambda more: {"response_format": {"type": "json_object", **more}},
-    ),
-    "response_format.json_schema": (
-        JsonSchema,
-        lambda more: {
-            "response_format": {"type": "json_schema", "json_schema": {"name": "s", **more}}
-        },
-    ),
-    "stream_options": (StreamOptions, lambda more: {"stream": True, "stream_options": more}),
-}
+SHAPES = sorted(
+    {shape for endpoint in ENDPOINTS for shape in shapes_within(endpoint.shape)},
+    key=lambda shape: shape.__name__,
+)
+# Schemas of JSON, which the library passes on as they are.
+FREE = {"Function.parameters", "OldFunction.parameters", "JsonSchema.schema_"}
+# The only name that callers share with what the library obeys, and that is kept from it.
+SHARED = {"metadata"}
 
 
 def read(asked: dict[str, Any]) -> ChatCompletionRequest:
@@ -77,44 +35,40 @@ def read(asked: dict[str, Any]) -> ChatCompletionRequest:
 
 
 @pytest.fixture(scope="module")
-def library_names() -> list[str]:
+def library_names() -> set[str]:
     from litellm.types.utils import all_litellm_params
 
-    return [
-        *all_litellm_params,
-        "base_url",
-        "callbacks",
-        "success_callback",
-        "extra_body",
-        "timeout",
-    ]
+    own = {"base_url", "callbacks", "success_callback", "extra_body", "timeout"}
+    return {*all_litellm_params, *own, "extra_headers", "drop_params", "allowed_openai_params"}
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_refuses_every_name_that_the_library_obeys(place: str, library_names: list[str]) -> None:
-    shape, placed = PLACES[place]
-    ours = {field.alias or name for name, field in shape.model_fields.items()}
-    names = set(library_names) - ours
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
+def test_refuses_every_name_that_the_library_obeys(
+    shape: type[Body], library_names: set[str]
+) -> None:
+    names = library_names - names_of(shape)
     assert len(names) > 300
 
-    for name in names:
-        asked = json.dumps(body() | placed({name: "http://127.0.0.1:1"})).encode()
-        with pytest.raises(UnknownParameter) as refused:
-            read_json(body=asked, shape=ChatCompletionRequest)
-        assert refused.value.details["param"] == f"{place}.{name}".lstrip(".")
+    with pytest.raises(ValidationError) as refused:
+        shape.model_validate(dict.fromkeys(names, "http://127.0.0.1:1"))
+
+    problems = refused.value.errors()
+    assert {p["loc"][-1] for p in problems if p["type"] == "extra_forbidden"} == names
 
 
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_keeps_the_names_that_it_shares_with_the_library_to_itself(
-    library_names: list[str],
+    endpoint: Endpoint[Any], library_names: set[str]
 ) -> None:
     """Metadata, for one, switches the library's guardrails, prompts and callbacks."""
-    shared = set(ChatCompletionRequest.model_fields) & set(library_names)
-    values: dict[str, Any] = {"metadata": {"guardrails": "x", "mock_response": "free"}}
-    assert shared == set(values)
+    assert names_of(endpoint.shape) & library_names <= SHARED
+    passed = {"metadata": {"guardrails": "x", "mock_response": "free"}}
+    assert not SHARED & set(read(body() | passed).passed_on())
 
-    passed = read(body() | values).passed_on()
 
-    assert not shared & set(passed)
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_takes_values_of_any_kind_nowhere_but_in_schemas(endpoint: Endpoint[Any]) -> None:
+    assert free_fields(endpoint.shape) <= FREE
 
 
 def test_gives_the_library_nothing_but_what_was_asked_and_what_the_site_decides() -> None:
@@ -126,7 +80,7 @@ def test_gives_the_library_nothing_but_what_was_asked_and_what_the_site_decides(
     assert set(arguments_of(call, is_streamed=True)) == {
         *("model", "messages", "temperature", "n", "max_tokens"),
         *("api_base", "api_key", "timeout", "stream", "stream_options"),
-        *("max_retries", "num_retries", "_skip_mcp_handler"),
+        *("max_retries", "num_retries", "_skip_mcp_handler", "allowed_openai_params"),
     }
 
 

@@ -12,7 +12,7 @@ import importlib
 import logging
 import os
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -38,7 +38,7 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
     """Give the library's arguments; nothing in them comes from a caller unnamed."""
     route = call.route
     arguments: dict[str, Any] = {
-        **call.parameters,
+        **_with_only_allowed_tools(call.parameters),
         "model": route.model,
         "timeout": call.timeout_s,
         "max_retries": 0,
@@ -47,6 +47,9 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
         # load packages that only that needs.
         "_skip_mcp_handler": True,
     }
+    if route.kind == "openai_compatible":
+        # Such a server knows better than the library's list what it takes.
+        arguments["allowed_openai_params"] = sorted(call.parameters)
     if is_streamed:
         # Never left to a default: without it usage would be guessed, and nobody would say so.
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -55,6 +58,21 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
     elif route.key:
         arguments["api_key"] = route.key
     return arguments
+
+
+def _with_only_allowed_tools(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Describe only the tools that may be called: the library takes no choice among them."""
+    choice = parameters.get("tool_choice")
+    if not isinstance(choice, dict) or "allowed_tools" not in choice:
+        return parameters
+    allowed = choice["allowed_tools"]
+    names = {(tool["type"], tool[tool["type"]]["name"]) for tool in allowed["tools"]}
+    tools = [
+        tool
+        for tool in parameters.get("tools", ())
+        if (tool["type"], tool[tool["type"]]["name"]) in names
+    ]
+    return {**parameters, "tools": tools, "tool_choice": allowed["mode"]}
 
 
 def load() -> Any:
@@ -76,6 +94,9 @@ def load() -> Any:
             litellm.turn_off_message_logging = True
             litellm.suppress_debug_info = True
             litellm.telemetry = False
+            # Some providers are given an image itself where the caller gave an address, which the
+            # library then fetches: never from this site's own network.
+            litellm.user_url_validation = True
             litellm.custom_provider_map = [{"provider": "demo", "custom_handler": demo_handler()}]
             _warm(litellm)
             _Library.loaded = litellm

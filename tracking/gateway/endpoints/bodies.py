@@ -7,6 +7,7 @@ An allow-list on purpose: the library behind the providers takes hundreds of con
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, TypeVar
 
 import orjson
@@ -14,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    Discriminator,
     StringConstraints,
     ValidationError,
 )
@@ -21,6 +23,17 @@ from pydantic import (
 from budgets.core.errors import DomainError
 
 MOST_DEPTH = 100
+
+# What is not taken for a reason of ours, by the parameter's name.
+REASONS = MappingProxyType(
+    {
+        "web_search_options": "A provider charges for each search, and how many there are is up to"
+        " the model: what it would cost cannot be bounded before the call.",
+        "file_id": "How long a file is that the provider already has is not known here, so what it"
+        " would cost cannot be bounded. Send it as file_data.",
+        "moderation": "Ask for it by a call of its own, to /v1/moderations.",
+    }
+)
 
 
 class InvalidJson(DomainError):
@@ -81,6 +94,18 @@ def _within(value: Any) -> Iterable[Any]:
     return value if isinstance(value, list) else ()
 
 
+def _kind_of(value: Any) -> str:
+    """Give the tag of one branch of a union: no identifier, so that no place can be named by it."""
+    kind = value.get("type") if isinstance(value, dict) else getattr(value, "type", None)
+    return f"<{kind}>"
+
+
+# Chooses the branch of a union by its ``type``; the branches carry Tag("<the type>").
+BY_KIND = Discriminator(
+    _kind_of,
+    custom_error_type="unknown_kind",
+    custom_error_message="Input should be of a kind that this endpoint takes",
+)
 # Names are stored and copied into headers, so they are plain.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@+-]{1,160}$")]
 Schema = Annotated[dict[str, Any], AfterValidator(_not_too_deep)]
@@ -139,28 +164,42 @@ def read_json(*, body: bytes, shape: type[Read]) -> Read:
 
 def _refusal(error: ValidationError, body: dict[str, Any]) -> DomainError:
     """Tell the first thing that is wrong, by its place in the body."""
-    problems = error.errors(include_url=False, include_input=False)
+    problems = error.errors(include_url=False)
     problem = min(problems, key=_rank)
     kind, place = problem["type"], _place(problem["loc"], body)
     if kind == "extra_forbidden":
-        return UnknownParameter(f"Unknown parameter: {place}. Remove it.", param=place)
+        return _refusal_of_name(place, str(problem["loc"][-1]))
     if kind == "missing":
         return InvalidRequest(f"Missing required parameter: {place}.", param=place)
+    if kind == "unknown_kind" and isinstance(problem["input"], dict):
+        kind, place = "literal_error", f"{place}.type"
+        if "type" not in problem["input"]:
+            return InvalidRequest(f"Missing required parameter: {place}.", param=place)
     if place.endswith(".type") and kind == "literal_error":
         text = f"{place}: this kind is not supported. {problem['msg']}."
         return UnsupportedParameter(text, param=place)
     text = f"{place}: {problem['msg']}."
-    if kind.endswith("_type") or kind in ("literal_error", "int_from_float"):
+    if kind.endswith("_type") or kind in ("literal_error", "int_from_float", "unknown_kind"):
         return InvalidType(text, param=place)
     return ValueOutOfRange(text, param=place)
 
 
-def _rank(problem: Any) -> int:
-    """Order problems: a kind that is not supported explains the parameters that came with it."""
-    kind, last = problem["type"], problem["loc"][-1]
-    if kind == "literal_error" and last == "type":
-        return 0
-    return 1 if kind == "extra_forbidden" else 2
+def _refusal_of_name(place: str, name: str) -> DomainError:
+    if name in REASONS:
+        return UnsupportedParameter(f"{place} is not taken. {REASONS[name]}", param=place)
+    return UnknownParameter(f"Unknown parameter: {place}. Remove it.", param=place)
+
+
+def _rank(problem: Any) -> tuple[int, int, bool]:
+    """Order problems: a kind that is not supported explains the parameters that came with it.
+
+    Of the branches of a union, the one that got furthest is the one that was meant.
+    """
+    kind, place = problem["type"], problem["loc"]
+    is_unknown = kind == "unknown_kind" and isinstance(problem["input"], dict)
+    if is_unknown or (kind == "literal_error" and place[-1] == "type"):
+        return 0, -len(place), False
+    return 1 if kind == "extra_forbidden" else 2, -len(place), kind.endswith("_type")
 
 
 def _place(location: tuple[int | str, ...], body: Any) -> str:

@@ -8,42 +8,23 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import orjson
-
 from budgets.core.errors import DomainError
 from budgets.core.money import usd_text
 from budgets.http.errors import error_body
 from budgets.http.wire import json_bytes
 from tracking.gateway.doors.call import Reply, Route
-from tracking.gateway.endpoints.bodies import UnsupportedParameter, read_json
-from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest, Message
+from tracking.gateway.endpoints.bodies import UnsupportedParameter
+from tracking.gateway.endpoints.chat_bound import bounds_of, images_of, predicted_tokens
+from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
 from tracking.gateway.endpoints.reported_usage import usage_of
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
-from tracking.pricing.cost import Bounds
 from tracking.pricing.rates import SEARCH_DIMENSIONS
 from tracking.pricing.usage import Usage
 
-# Formats wrap each message and each request in a few tokens of their own.
-_TOKENS_PER_MESSAGE = 16
-_TOKENS_PER_REQUEST = 64
-# Providers explain the use of tools to the model in words of their own, in up to 350 tokens.
-_TOKENS_FOR_TOOL_USE = 512
-_TOKENS_PER_TOOL = 32
 # Names of models that search without being asked to.
 _SEARCHING = ("search-preview", "sonar", "deep-research")
-# Text goes in, and text comes out or, from some models, images: the rest cannot be incurred.
-_NOT_TEXT = frozenset(
-    {
-        "audio_input",
-        "cached_audio_input",
-        "image_input",
-        "video_input",
-        "audio_output",
-        "video_output",
-    }
-)
 _TEXTS = ("content", "reasoning_content", "refusal")
 DONE = b"data: [DONE]\n\n"
 
@@ -53,44 +34,51 @@ class ChatCompletions(Endpoint[ChatCompletionRequest]):
 
     name = "chat.completions"
     modes = frozenset({"chat"})
-
-    def read(self, *, body: bytes, content_type: str) -> ChatCompletionRequest:
-        """Read a request's body."""
-        return read_json(body=body, shape=ChatCompletionRequest)
+    shape = ChatCompletionRequest
 
     def estimate(
         self, *, request: ChatCompletionRequest, model: PricedModel, rules: OutputRules
     ) -> Estimate:
-        """Bound the call by the bytes of its messages and its output cap."""
+        """Bound the call by the bytes of its messages, what they carry, and its output cap."""
         if searches_by_itself(model):
             raise UnsupportedParameter(
                 f"{model.name} searches the web on its own, for a fee that cannot be bounded before"
                 " the call. Use a model that answers from the prompt.",
                 param="model",
             )
-        bounds = Bounds(
-            input_tokens=_input_bound(request),
-            output_tokens=0,
-            choices=request.choices,
-            excluded=_NOT_TEXT,
+        return capped(
+            model=model,
+            rules=rules,
+            bounds=bounds_of(request=request, model=model),
+            asked_tokens=request.asked_output_tokens,
+            beyond_cap_tokens=predicted_tokens(request=request),
         )
-        asked = request.asked_output_tokens
-        return capped(model=model, rules=rules, bounds=bounds, asked_tokens=asked)
 
     def parameters(
         self, *, request: ChatCompletionRequest, route: Route, cap: int | None
     ) -> dict[str, Any]:
-        """Give what was asked, with the cap under the name that the provider knows."""
-        name = "max_completion_tokens" if route.provider == "openai" else "max_tokens"
-        return {**request.passed_on(), name: cap}
+        """Give what was asked, with the cap under the name that the provider knows.
+
+        OpenAI serves a call that names no tier in the one that its project is set to, which may be
+        a dearer one than the hold was made for: so the standard one is named.
+        """
+        if route.provider != "openai":
+            return {**request.passed_on(), "max_tokens": cap}
+        return {"service_tier": "default", **request.passed_on(), "max_completion_tokens": cap}
 
     def usage(self, *, request: ChatCompletionRequest, reply: Reply) -> Usage | None:
         """Read the usage that the answer reports."""
-        return usage_of(reply.body.get("usage"))
+        return usage_of(reply.body.get("usage"), images=images_of(request))
 
-    def texts(self, *, reply: Reply) -> Sequence[str]:
-        """Give what each choice says."""
+    def service_tier(self, *, request: ChatCompletionRequest, reply: Reply) -> str:
+        """Name the tier that the answer names, else the one asked for where that is dearer."""
+        return served_tier(reply.body.get("service_tier"), asked=request.service_tier)
+
+    def texts(self, *, reply: Reply) -> Sequence[str] | None:
+        """Give what each choice says; sound cannot be counted by it."""
         messages = [choice.get("message") or {} for choice in _choices(reply)]
+        if any(message.get("audio") for message in messages):
+            return None
         return [str(message.get("content") or "") for message in messages]
 
     def finish_reason(self, *, reply: Reply) -> str:
@@ -104,16 +92,20 @@ class ChatCompletions(Endpoint[ChatCompletionRequest]):
 
     def events(self, *, request: ChatCompletionRequest, model: str) -> EventReader:
         """Make the reader of a stream of chunks."""
-        options = request.stream_options
-        return ChatEvents(model=model, tells_usage=bool(options and options.include_usage))
+        return ChatEvents(request=request, model=model)
 
 
 class ChatEvents(EventReader):
     """Reads the chunks of a chat completion; usage is told at the very end, with its cost."""
 
-    def __init__(self, *, model: str, tells_usage: bool) -> None:
+    def __init__(self, *, request: ChatCompletionRequest, model: str) -> None:
+        options = request.stream_options
         self._model = model
-        self._tells_usage = tells_usage
+        self._tells_usage = bool(options and options.include_usage)
+        self._images = images_of(request)
+        self._asked_tier = request.service_tier
+        self._has_sound = False
+        self.service_tier = served_tier(None, asked=self._asked_tier)
         self._reported: dict[str, Any] | None = None
         self._frame: dict[str, Any] = {}
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
@@ -129,8 +121,10 @@ class ChatEvents(EventReader):
         return sse({**chunk, "usage": None} if self._tells_usage else chunk)
 
     @property
-    def texts(self) -> Sequence[str]:
-        """The texts of each choice, with the arguments of its tool calls."""
+    def texts(self) -> Sequence[str] | None:
+        """The texts of each choice, with the arguments of its tool calls; None if any is sound."""
+        if self._has_sound:
+            return None
         return ["".join(parts) for parts in self._texts.values()]
 
     def ended(self, *, cost_usd: Decimal | None) -> bytes:
@@ -148,19 +142,29 @@ class ChatEvents(EventReader):
         """Keep what settling needs: usage, why it ended, and the text in case usage is missing."""
         if chunk.get("usage"):
             self._reported = chunk["usage"]
-            self.usage = usage_of(self._reported)
+            self.usage = usage_of(self._reported, images=self._images)
+        if chunk.get("service_tier"):
+            self.service_tier = served_tier(chunk["service_tier"], asked=self._asked_tier)
         if not self._frame:
             self._frame = {k: v for k, v in chunk.items() if k not in ("choices", "usage")}
             self.provider_request_id = str(chunk.get("id") or "")
         for choice in chunk.get("choices") or ():
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
             delta = choice.get("delta") or {}
+            self._has_sound = self._has_sound or bool(delta.get("audio"))
             for text in (delta.get(name) for name in _TEXTS):
                 if text:
                     self._texts[choice.get("index", 0)].append(text)
             for call in delta.get("tool_calls") or ():
                 arguments = (call.get("function") or {}).get("arguments")
                 self._texts[choice.get("index", 0)].append(arguments or "")
+
+
+def served_tier(told: Any, *, asked: str | None) -> str:
+    """Name the service tier to charge: the one that was told, else the one asked for if dearer."""
+    if isinstance(told, str) and told:
+        return told
+    return asked if asked in ("priority", "fast") else ""
 
 
 def searches_by_itself(model: PricedModel) -> bool:
@@ -187,26 +191,3 @@ def _says_anything(chunk: dict[str, Any]) -> bool:
     return _has_delta(chunk) or any(
         choice.get("finish_reason") for choice in chunk.get("choices", ())
     )
-
-
-def _input_bound(request: ChatCompletionRequest) -> int:
-    tokens = sum(len(text.encode()) for text in _texts(request.messages))
-    tokens += _TOKENS_PER_MESSAGE * len(request.messages) + _TOKENS_PER_REQUEST
-    if request.tools or request.response_format:
-        described = request.model_dump_json(
-            include={"tools", "tool_choice", "response_format"}, exclude_none=True
-        )
-        tokens += len(described.encode()) + _TOKENS_PER_TOOL * len(request.tools or ())
-        tokens += _TOKENS_FOR_TOOL_USE
-    return tokens
-
-
-def _texts(messages: Iterable[Message]) -> Iterable[str]:
-    for message in messages:
-        if isinstance(message.content, str):
-            yield message.content
-        elif message.content is not None:
-            yield from (part.text for part in message.content)
-        if message.tool_calls:
-            yield orjson.dumps([call.model_dump() for call in message.tool_calls]).decode()
-        yield from (text for text in (message.name, message.refusal, message.tool_call_id) if text)

@@ -13,76 +13,44 @@ from tracking.gateway.endpoints.bodies import (
     StoredName,
     StoredText,
 )
+from tracking.gateway.endpoints.chat_parts import Content, TextContent
+from tracking.gateway.endpoints.chat_tools import (
+    MOST_TOOLS,
+    CalledFunction,
+    Chosen,
+    OldFunction,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
 
 MOST_MESSAGES = 2048
-MOST_TOOLS = 128
 MOST_CHOICES = 16
+MOST_STOPS = 4
+
+Stop = str | Annotated[list[str], Field(min_length=1, max_length=MOST_STOPS)]
+Tokens = Annotated[int, Field(ge=1, le=10_000_000)]
+Bias = Annotated[float, Field(ge=-100, le=100)]
+VoiceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:-]{1,64}$")]
 
 
-class TextPart(Body):
-    """A part of a message's content."""
-
-    type: Literal["text"]
-    text: str
-    cache_control: dict[Literal["type", "ttl"], str] | None = None
-
-
-Content = str | list[TextPart]
-
-
-class Function(Body):
-    """A function that the model may call."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-    description: str | None = None
-    parameters: Schema | None = None
-    strict: bool | None = None
-
-
-class Tool(Body):
-    """A tool of the only kind that chat completions run: a function."""
-
-    type: Literal["function"]
-    function: Function
-
-
-class CalledFunction(Body):
-    """A function and the arguments it was called with, as JSON text."""
-
-    name: str
-    arguments: str
-
-
-class ToolCall(Body):
-    """A call that the model made earlier in the conversation."""
+class EarlierAudio(Body):
+    """Sound that the model gave earlier, by the provider's name for it."""
 
     id: str
-    type: Literal["function"]
-    function: CalledFunction
 
 
 class Message(Body):
     """One message of the conversation."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Content | None = None
     name: str | None = None
     refusal: str | None = None
+    audio: EarlierAudio | None = None
     tool_calls: list[ToolCall] | None = Field(default=None, max_length=MOST_TOOLS)
     tool_call_id: str | None = None
-
-
-class ChosenFunction(Body):
-    """The name of the function that must be called."""
-
-    name: str
-
-
-class ToolChoice(Body):
-    """The tool that must be called."""
-
-    type: Literal["function"]
-    function: ChosenFunction
+    function_call: CalledFunction | None = None
 
 
 class JsonSchema(Body):
@@ -101,6 +69,33 @@ class ResponseFormat(Body):
     json_schema: JsonSchema | None = None
 
 
+class Voice(Body):
+    """A voice of one's own."""
+
+    id: VoiceName
+
+
+class AudioOutput(Body):
+    """How the answer is to sound."""
+
+    format: Literal["wav", "aac", "mp3", "flac", "opus", "pcm16"]
+    voice: VoiceName | Voice
+
+
+class Prediction(Body):
+    """Text that the answer will largely repeat; what does not fit is charged as output."""
+
+    type: Literal["content"]
+    content: TextContent
+
+
+class CacheOptions(Body):
+    """How the provider's cache is used."""
+
+    mode: Literal["implicit", "explicit"] | None = None
+    ttl: Literal["30m"] | None = None
+
+
 class StreamOptions(Body):
     """What a stream carries beside its chunks."""
 
@@ -114,24 +109,36 @@ class ChatCompletionRequest(CallBody):
     messages: list[Message] = Field(min_length=1, max_length=MOST_MESSAGES)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
-    max_tokens: int | None = Field(default=None, ge=1, le=10_000_000)
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=10_000_000)
+    max_tokens: Tokens | None = None
+    max_completion_tokens: Tokens | None = None
     n: int | None = Field(default=None, ge=1, le=MOST_CHOICES)
     temperature: float | None = Field(default=None, ge=0, le=2)
     top_p: float | None = Field(default=None, ge=0, le=1)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
-    logit_bias: dict[str, float] | None = Field(default=None, max_length=1024)
+    logit_bias: dict[str, Bias] | None = Field(default=None, max_length=1024)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(default=None, ge=0, le=20)
-    stop: str | list[str] | None = Field(default=None)
+    stop: Stop | None = None
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     tools: list[Tool] | None = Field(default=None, max_length=MOST_TOOLS)
-    tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
+    tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    functions: list[OldFunction] | None = Field(default=None, min_length=1, max_length=MOST_TOOLS)
+    function_call: Literal["none", "auto"] | Chosen | None = None
     response_format: ResponseFormat | None = None
-    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    modalities: list[Literal["text", "audio"]] | None = Field(default=None, max_length=2)
+    audio: AudioOutput | None = None
+    prediction: Prediction | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
+        None
+    )
     verbosity: Literal["low", "medium", "high"] | None = None
+    service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    prompt_cache_key: StoredText | None = None
+    prompt_cache_retention: Literal["in_memory", "in-memory", "24h"] | None = None
+    prompt_cache_options: CacheOptions | None = None
+    store: bool | None = None
     user: StoredText | None = None
     safety_identifier: StoredText | None = None
     metadata: dict[StoredName, StoredText] | None = Field(default=None, max_length=16)
@@ -170,6 +177,17 @@ class ChatCompletionRequest(CallBody):
         """How many answers are asked for."""
         return self.n or 1
 
+    @property
+    def speaks(self) -> bool:
+        """Whether the answer is to come as sound."""
+        return self.audio is not None or "audio" in (self.modalities or ())
+
     def passed_on(self) -> dict[str, Any]:
-        """Give what goes to the provider as it was asked, without what the gateway decides."""
-        return self.model_dump(exclude=set(self.OWN), exclude_none=True, by_alias=True)
+        """Give what goes to the provider as it was asked, without what the gateway decides.
+
+        Not to store is every provider's default, and said to no provider that might not know it.
+        """
+        passed = self.model_dump(exclude=set(self.OWN), exclude_none=True, by_alias=True)
+        if passed.get("store") is False:
+            del passed["store"]
+        return passed

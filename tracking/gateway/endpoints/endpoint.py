@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from budgets.core.errors import DomainError
 from budgets.http.errors import error_body
 from tracking.gateway.doors.call import Event, Reply, Route
-from tracking.gateway.endpoints.bodies import CallBody
+from tracking.gateway.endpoints.bodies import CallBody, read_json
 from tracking.gateway.estimate import Estimate, OutputRules
 from tracking.pricing.book import PricedModel
 from tracking.pricing.usage import Usage
@@ -22,18 +22,20 @@ class Endpoint(ABC, Generic[Asked]):
     """One way of calling models. Has no state: one object serves all calls.
 
     ``name`` stands in records; with slashes for dots it is the address under ``/v1`` and under a
-    provider's base URL. ``modes`` are the catalogue's modes of the models that it calls.
+    provider's base URL. ``modes`` are the catalogue's modes of the models that it calls, ``shape``
+    what its body is read as.
     """
 
     name: ClassVar[str]
     modes: ClassVar[frozenset[str]]
+    shape: type[Asked]
 
-    @abstractmethod
     def read(self, *, body: bytes, content_type: str) -> Asked:
         """Read a request's body.
 
         :raises DomainError: for what is wrong with it, naming the place
         """
+        return read_json(body=body, shape=self.shape)
 
     def authorization(self, headers: Mapping[str, str]) -> str | None:
         """Find the header that carries the caller's key."""
@@ -66,9 +68,16 @@ class Endpoint(ABC, Generic[Asked]):
     def usage(self, *, request: Asked, reply: Reply) -> Usage | None:
         """Read what a whole answer used; None if the provider does not report it."""
 
-    def texts(self, *, reply: Reply) -> Sequence[str]:
-        """Give the texts of an answer, to be counted where its usage is not reported."""
+    def texts(self, *, reply: Reply) -> Sequence[str] | None:
+        """Give the texts of an answer, to be counted where its usage is not reported.
+
+        None where what was used cannot be counted by texts: then the whole hold is charged.
+        """
         return ()
+
+    def service_tier(self, *, request: Asked, reply: Reply) -> str:
+        """Name the service tier that the call was served in; empty for the standard one."""
+        return ""
 
     def finish_reason(self, *, reply: Reply) -> str:
         """Say why the provider ended the answer."""
@@ -97,6 +106,7 @@ class EventReader(ABC):
     usage: Usage | None = None
     finish_reason: str = ""
     provider_request_id: str = ""
+    service_tier: str = ""
     # Whether anything came that stands for output; until then a failure can still be a status.
     has_begun: bool = False
 
@@ -110,8 +120,8 @@ class EventReader(ABC):
 
     @property
     @abstractmethod
-    def texts(self) -> Sequence[str]:
-        """The texts so far, to be counted where usage is not reported."""
+    def texts(self) -> Sequence[str] | None:
+        """The texts so far, to be counted where usage is not reported; None if they do not say it."""
 
     @abstractmethod
     def ended(self, *, cost_usd: Decimal | None) -> bytes:

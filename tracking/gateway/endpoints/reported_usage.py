@@ -8,9 +8,10 @@ from typing import Any
 from tracking.pricing.usage import Usage, UsageContradiction
 
 
-def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
+def usage_of(reported: Mapping[str, Any] | None, *, images: int = 0) -> Usage | None:
     """Read usage in OpenAI's shape; what contradicts itself is read at its dearest.
 
+    ``images`` is how many the call was given: no report says so, and some prices go by it.
     Gives None where no token is named: zeros stand for a report that did not come.
     """
     if not reported:
@@ -27,7 +28,12 @@ def usage_of(reported: Mapping[str, Any] | None) -> Usage | None:
         "cache_write_1h_tokens": hour_long,
         "reasoning_tokens": output.get("reasoning_tokens") or 0,
         "audio_input_tokens": prompt.get("audio_tokens") or 0,
+        "image_input_tokens": prompt.get("image_tokens") or 0,
+        "video_input_tokens": prompt.get("video_tokens") or 0,
         "audio_output_tokens": output.get("audio_tokens") or 0,
+        "image_output_tokens": output.get("image_tokens") or 0,
+        "video_output_tokens": output.get("video_tokens") or 0,
+        "input_images": images,
     }
     usage = read_counts(counts)
     return usage if usage.input_tokens or usage.output_tokens else None
