@@ -167,6 +167,10 @@ def _rate_of(
     return found
 
 
+def _is_sold_by_request(rates: Rates) -> bool:
+    return rates.dimensions == {"request"}
+
+
 def _refuse_gift(
     dimension: str,
     units: Decimal | int,
@@ -176,6 +180,8 @@ def _refuse_gift(
 ) -> None:
     """A unit without a rate comes with what is charged otherwise; alone, or made, it is no gift."""
     others = [name for name in used if name != dimension and name in rates.dimensions]
+    if _is_sold_by_request(rates):
+        return
     if dimension in _MADE:
         others = [name for name in others if name in _MADE]
         sides = sides & {"output"}
