@@ -235,6 +235,18 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = COSTSITE_MAX_BODY_BYTES
 
 # A provider that has not answered for so long is given up, and the call is charged as an estimate.
 COSTSITE_PROVIDER_TIMEOUT_S = env.whole("COSTSITE_PROVIDER_TIMEOUT_S", 600, least=1)
+# Within that: so long for the connection (one that is not made is not billed), for the first byte of
+# a stream, and for each pause in it. A provider may have times of its own.
+COSTSITE_CONNECT_TIMEOUT_S = env.whole("COSTSITE_CONNECT_TIMEOUT_S", 10, least=1)
+COSTSITE_FIRST_BYTE_TIMEOUT_S = env.whole("COSTSITE_FIRST_BYTE_TIMEOUT_S", 300, least=1)
+COSTSITE_IDLE_TIMEOUT_S = env.whole("COSTSITE_IDLE_TIMEOUT_S", 120, least=1)
+# How many attempts a call makes, where those before surely were not billed, and how long it waits
+# for one at most, should the provider ask for that.
+COSTSITE_PROVIDER_ATTEMPTS = env.whole("COSTSITE_PROVIDER_ATTEMPTS", 3, least=1)
+COSTSITE_RETRY_WAIT_S = env.whole("COSTSITE_RETRY_WAIT_S", 10)
+# After so many failures in a row a route is left alone for so long, and then for twice as long.
+COSTSITE_COOL_DOWN_AFTER = env.whole("COSTSITE_COOL_DOWN_AFTER", 3, least=1)
+COSTSITE_COOL_DOWN_S = env.whole("COSTSITE_COOL_DOWN_S", 30, least=1)
 # A client left in mid-stream: so long the provider is still read, to learn what the call cost.
 COSTSITE_DRAIN_S = env.whole("COSTSITE_DRAIN_S", 30)
 

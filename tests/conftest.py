@@ -67,6 +67,8 @@ if not WORKER:
         "COSTSITE_CREDENTIAL_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDA=",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",
+        # One attempt a call, unless a test is about several.
+        "COSTSITE_PROVIDER_ATTEMPTS": "1",
     }
 
 import django  # noqa: E402  only now is there something to set up

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from tracking.gateway.models import Provider, StoredAnswer
+from tracking.gateway.models import (
+    Alias,
+    AliasTarget,
+    Provider,
+    RouteEdition,
+    RouteHealth,
+    StoredAnswer,
+)
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price, PriceRule
 from tracking.usage.models import (
@@ -15,6 +22,8 @@ from tracking.usage.models import (
 )
 
 __all__ = [
+    "Alias",
+    "AliasTarget",
     "CatalogModel",
     "CostRecord",
     "DayUsage",
@@ -24,6 +33,8 @@ __all__ = [
     "PriceRule",
     "Provider",
     "QuarterHourUsage",
+    "RouteEdition",
+    "RouteHealth",
     "Series",
     "StoredAnswer",
     "UsageZone",

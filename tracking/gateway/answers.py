@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -45,6 +45,12 @@ def model_told(model: PricedModel) -> dict[str, Any]:
         "capabilities": list(model.capabilities),
         "pricing": {"version": model.price_version, **model.rates.as_json()["per_unit"]},
     }
+
+
+def alias_told(name: str, models: Sequence[PricedModel]) -> dict[str, Any]:
+    """Tell an alias as its preferred model, under its own name, with all that it stands for."""
+    told = model_told(models[0])
+    return {**told, "id": name, "stands_for": [model.name for model in models]}
 
 
 async def key_told(*, reader: Reader, caller: Caller, now: datetime) -> dict[str, Any]:

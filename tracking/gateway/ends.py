@@ -30,7 +30,10 @@ from tracking.pricing.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is known of a call from its admission on."""
+    """What is known of a call from its admission on.
+
+    ``origin_request_id`` is that of the call that this one was made instead of, when its model failed.
+    """
 
     request_id: UUID
     organization_id: int
@@ -43,6 +46,7 @@ class Call:
     output_cap_tokens: int | None
     is_streamed: bool
     started_at: datetime
+    origin_request_id: UUID | None = None
 
     @property
     def is_fitted(self) -> bool:
@@ -52,7 +56,10 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a call ended. ``usage`` None means that nothing was reported or counted."""
+    """How an attempt at a call ended. ``usage`` None means that nothing was reported or counted.
+
+    ``provider`` is the one it was made at, "" the model's own; ``credential`` the key it was made with.
+    """
 
     usage: Usage | None = None
     is_counted_here: bool = False
@@ -65,6 +72,14 @@ class End:
     service_tier: str = ""
     first_byte_ms: int | None = None
     duration_ms: int = 0
+    attempt: int = 1
+    provider: str = ""
+    credential: str = ""
+
+    @property
+    def is_unbilled(self) -> bool:
+        """Whether the attempt failed and surely cost nothing."""
+        return self.failure is not None and self.usage is None and not self.may_be_billed
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +140,11 @@ def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> d
     return {
         "organization_id": call.organization_id,
         "request_id": str(call.request_id),
-        "attempt": 1,
+        "origin_request_id": call.origin_request_id and str(call.origin_request_id),
+        "attempt": end.attempt,
         "endpoint": call.endpoint,
-        "provider": call.model.provider,
+        "provider": end.provider or call.model.provider,
+        "credential": end.credential,
         "asked_model": call.asked_model,
         "model": call.model.name,
         "price_id": call.model.price_id,

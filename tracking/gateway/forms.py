@@ -26,7 +26,19 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic whe
 
     class Meta:
         model = Provider
-        fields = ("name", "organization", "kind", "base_url", "active")
+        fields = (
+            "name",
+            "label",
+            "organization",
+            "kind",
+            "base_url",
+            "weight",
+            "connect_timeout_s",
+            "first_byte_timeout_s",
+            "idle_timeout_s",
+            "total_timeout_s",
+            "active",
+        )
         # An address that somebody types without a scheme means https.
         field_classes = {"base_url": partial(forms.URLField, assume_scheme="https")}
 

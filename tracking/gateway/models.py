@@ -1,20 +1,30 @@
-"""Where calls are sent, and with whose credentials."""
+"""Where calls are sent, with whose credentials, and under which names."""
 
 from __future__ import annotations
 
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from budgets.history.tables import tracked
 from budgets.tenancy.models import Organization, OrganizationOwned
+from tracking.pricing.models import CatalogModel
+
+
+def _seconds(text: str) -> models.PositiveIntegerField[int | None, int | None]:
+    return models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(86_400)],
+        help_text=f"{text} In seconds; empty: the site's setting.",
+    )
 
 
 @tracked(but=("sealed_key",))
 class Provider(models.Model):
-    """A provider that models are called at: its address and the key it is called with.
+    """A provider that models are called at: its address and a key that it is called with.
 
-    A catalogue model is served by the provider that carries its provider's name; one that
-    belongs to an organization goes before the site's own.
+    A catalogue model is served by the providers that carry its provider's name: one for each key,
+    told apart by their labels. Those that belong to an organization stand in place of the site's own.
     """
 
     class Kind(models.TextChoices):
@@ -29,22 +39,37 @@ class Provider(models.Model):
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9_.-]*$", "Lower-case letters, digits, _ . -")],
         help_text="As in the model catalogue, e.g. openai, anthropic, or a name of your own.",
     )
+    label = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Tells several keys of one provider apart, e.g. europe. Empty where there is one.",
+    )
     organization = models.ForeignKey(
         Organization,
         on_delete=models.PROTECT,
         null=True,
         blank=True,
         related_name="providers",
-        help_text="Empty: the site's own, for every organization.",
+        help_text="Empty: the site's own, for every organization without one of that name.",
     )
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.LITELLM)
     base_url = models.URLField(
         blank=True,
-        help_text="Only for an OpenAI-compatible address, e.g. http://127.0.0.1:11434/v1",
+        help_text="Only for an OpenAI-compatible address, e.g. https://llm.example.org/v1",
     )
     sealed_key = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="The provider's key, encrypted."
     )
+    weight = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MaxValueValidator(1000)],
+        help_text="Its share of the calls among keys of the same name and owner. "
+        "0: only when the others fail.",
+    )
+    connect_timeout_s = _seconds("A connection that takes longer was never made: not billed.")
+    first_byte_timeout_s = _seconds("A stream that has not begun by then is given up.")
+    idle_timeout_s = _seconds("A stream that pauses for longer is given up.")
+    total_timeout_s = _seconds("A call that takes longer is given up, with all its attempts.")
     active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -52,9 +77,10 @@ class Provider(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["name", "organization"],
+                fields=["name", "label", "organization"],
                 name="provider_once",
                 nulls_distinct=False,
+                violation_error_message="A provider of this name, label and owner already exists.",
             ),
             models.CheckConstraint(
                 name="provider_address_fits_kind",
@@ -66,7 +92,135 @@ class Provider(models.Model):
         ]
 
     def __str__(self) -> str:
+        return f"{self.name} ({self.label})" if self.label else self.name
+
+
+@tracked()
+class Alias(models.Model):
+    """A name that clients send as the model, and that stands for others, the preferred first.
+
+    It goes before a model of the same name in the catalogue; an organization's goes before the
+    site's.
+    """
+
+    name = models.CharField(
+        max_length=160,
+        validators=[
+            RegexValidator(
+                r"^[A-Za-z0-9][A-Za-z0-9_.:/-]*$", "Letters, digits and _ . : / - without spaces"
+            )
+        ],
+        help_text="What clients send as the model. It may be a catalogue model's own name.",
+    )
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="aliases",
+        help_text="Empty: the site's own, for every organization.",
+    )
+    falls_back_on_failure = models.BooleanField(
+        default=True,
+        help_text="When a model's provider fails, and surely billed nothing, call the next model.",
+    )
+    falls_back_on_budget = models.BooleanField(
+        default=True, help_text="When a model does not fit into the budget, call the next model."
+    )
+    active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name_plural = "aliases"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name", "organization"],
+                name="alias_once",
+                nulls_distinct=False,
+                violation_error_message="An alias of this name and owner already exists.",
+            ),
+        ]
+
+    def __str__(self) -> str:
         return self.name
+
+
+@tracked()
+class AliasTarget(models.Model):
+    """A model that an alias stands for. Of one position each is taken by its weight."""
+
+    alias = models.ForeignKey(Alias, on_delete=models.CASCADE, related_name="targets")
+    position = models.PositiveSmallIntegerField(
+        default=1, help_text="1 is tried first. Equal positions share the calls by weight."
+    )
+    model = models.ForeignKey(CatalogModel, on_delete=models.PROTECT, related_name="+")
+    provider = models.ForeignKey(
+        Provider,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Only with this key. Empty: with any of the model's provider.",
+    )
+    name_at_provider = models.CharField(
+        max_length=160, blank=True, help_text="Where it has another name there, e.g. a deployment."
+    )
+    weight = models.PositiveSmallIntegerField(default=1, validators=[MaxValueValidator(1000)])
+
+    class Meta:
+        verbose_name = "target"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["alias", "model", "provider"],
+                name="alias_target_once",
+                nulls_distinct=False,
+                violation_error_message="The alias has this model and key already.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.model}"
+
+
+class RouteHealth(models.Model):
+    """How a model has done of late with one key. Written by server processes when it fails, and
+    when it works again; read by all of them, so that each leaves it alone while it cools down."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="health")
+    model = models.CharField(max_length=160)
+    failures = models.PositiveIntegerField(help_text="In a row.")
+    code = models.CharField(max_length=60, help_text="What the last failure was.")
+    failed_at = models.DateTimeField()
+    cools_until = models.DateTimeField(null=True)
+    recovered_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "route health"
+        constraints = [
+            models.UniqueConstraint(fields=["provider", "model"], name="route_health_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} at {self.provider}"
+
+
+class RouteEdition(models.Model):
+    """One row whose number rises, by trigger, with every change to providers and aliases.
+
+    A process that keeps them in memory compares the number to learn that its copy is stale.
+    """
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    number = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="routes_have_one_edition"),
+        ]
+
+    def __str__(self) -> str:
+        return f"edition {self.number}"
 
 
 class StoredAnswer(models.Model):

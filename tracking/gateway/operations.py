@@ -1,14 +1,14 @@
 """The way of a call in five verbs: find, hold, send, settle, answer.
 
-What is sent to a provider runs in a task of its own, together with its settling: a client who
-leaves cancels the view, never the accounting. Nothing is sent before its worst case is held, and
-whatever happens after the hold ends in exactly one settlement.
+Nothing is sent before its worst case is held, and whatever happens after the hold ends in exactly
+one settlement: ``sending`` and ``stream`` see to it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +23,8 @@ from django.conf import settings
 from budgets.core.errors import DomainError
 from budgets.core.ids import uuid7
 from budgets.holds.refusals import (
+    BudgetExceeded,
+    BudgetInFlight,
     IdempotencyDone,
     ModelNotAllowed,
     RequestExceedsBudget,
@@ -31,16 +33,17 @@ from budgets.holds.refusals import (
 )
 from budgets.holds.terms import BalanceTold, HoldRequest, Verdict
 from budgets.http.errors import InternalError, answer_of
-from budgets.http.wire import json_bytes
 from budgets.tenancy.callers import Caller
 from tracking.gateway import providers, repeats
 from tracking.gateway.attribution import attribution_of
-from tracking.gateway.doors.call import ProviderCall, Reply, Route
-from tracking.gateway.endpoints.bodies import CallBody, UnsupportedParameter
+from tracking.gateway.choices import Choice, Target, bounded, chosen, total_s
+from tracking.gateway.doors.call import ProviderCall, Route
+from tracking.gateway.endpoints.bodies import CallBody
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.ends import Call, End, Settled, settled
 from tracking.gateway.estimate import Estimate, OutputRules
 from tracking.gateway.failures import ProviderFailure
+from tracking.gateway.routes import Option
 from tracking.gateway.runtime import Runtime
 from tracking.pricing.book import PricedModel
 from tracking.pricing.usage import Usage
@@ -48,6 +51,8 @@ from tracking.pricing.usage import Usage
 logger = logging.getLogger(__name__)
 
 _ROOM_LOOKED_FOR_EVERY_S = 0.05
+# Refusals of one model; a call that may be made with another is tried with that.
+_NEXT_IS_TRIED = (BudgetExceeded, BudgetInFlight, ModelNotAllowed, RequestExceedsBudget)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,35 +66,49 @@ class Inquiry:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Who calls what: the caller, the endpoint, the parsed request, the price in force, the route."""
+    """Who calls what: the caller, the endpoint, the parsed request, and what its model stands for."""
 
     caller: Caller
     endpoint: Endpoint[Any]
     request: CallBody
-    model: PricedModel
-    route: Route
+    choice: Choice
+
+    @property
+    def model(self) -> PricedModel:
+        """The model that is tried first, with the price in force."""
+        return self.choice.targets[0].model
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A call whose worst case is held and that may be sent."""
+    """A call whose worst case is held and that may be sent; ``deadline`` is of the monotonic clock.
+
+    The first target of its choice is the one held for; those after it may follow should it fail.
+    """
 
     found: Found
     call: Call
     is_named: bool
+    inquiry: Inquiry
+    deadline: float
     rates: tuple[BalanceTold, ...] = ()
 
     @property
-    def provider_call(self) -> ProviderCall:
-        """What goes to the provider, with the output cap that the hold was made for."""
+    def target(self) -> Target:
+        """The model that is held for, with the ways to call it."""
+        return self.found.choice.targets[0]
+
+    def provider_call(self, *, option: Option, left_s: float) -> ProviderCall:
+        """Say what goes to the provider, with the output cap that the hold was made for."""
         found = self.found
-        return ProviderCall(
-            route=found.route,
-            endpoint=found.endpoint.sent_as(route=found.route),
-            parameters=found.endpoint.parameters(
-                request=found.request, route=found.route, cap=self.call.output_cap_tokens
+        parameters = found.endpoint.parameters(
+            request=found.request, route=option.route, cap=self.call.output_cap_tokens
+        )
+        return bounded(
+            ProviderCall(
+                option.route, found.endpoint.sent_as(route=option.route), parameters, left_s
             ),
-            timeout_s=settings.COSTSITE_PROVIDER_TIMEOUT_S,
+            option.limits,
         )
 
 
@@ -101,16 +120,8 @@ class Charged:
     balance: BalanceTold | None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A provider's answer as the client gets it, and what it cost."""
-
-    reply: Reply
-    charged: Charged
-
-
 async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> Found:
-    """Find the caller, read the request, and look up the model's price and route.
+    """Find the caller, read the request, and find what its model stands for.
 
     :raises DomainError: InvalidApiKey, ModelNotFound, ModelNotPriced, ModelNotAllowed,
         ProviderNotConfigured, or what is wrong with the body
@@ -118,31 +129,75 @@ async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> F
     headers, now = inquiry.headers, inquiry.now
     caller = await work.callers.find(authorization=endpoint.authorization(headers), now=now)
     request = endpoint.read(body=inquiry.body, content_type=headers.get("Content-Type", ""))
-    model = (await work.book(now=now)).price_at(
-        name=request.model, at=now, organization_id=caller.organization_id, plan=caller.plan
-    )
-    if not caller.may_call(model.name):
-        raise ModelNotAllowed(model=model.name)
-    if model.mode not in endpoint.modes:
-        raise UnsupportedParameter(
-            f"{model.name} is for {model.mode}, which {endpoint.name} does not do.", param="model"
-        )
-    route = await work.routes.find(model=model, organization_id=caller.organization_id)
-    endpoint.check(request=request, route=route)
-    return Found(caller, endpoint, request, model, route)
+    choice = await chosen(work, caller=caller, request=request, endpoint=endpoint, now=now)
+    return Found(caller, endpoint, request, choice)
 
 
-async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
+async def hold(
+    work: Runtime, *, found: Found, inquiry: Inquiry, instead_of: Admitted | None = None
+) -> Admitted:
     """Hold the call's worst case against every budget that applies.
 
-    Where only calls under way stand in its way, it waits for them as long as its plan says.
+    Where an alias names several models, it is the first whose worst case fits whole, else the first
+    that fits with a lower output cap. Where only calls under way stand in its way, the call waits
+    for them as long as its plan says. ``instead_of`` is a call that failed: it keeps its deadline.
 
     :raises DomainError: a refusal (BudgetExceeded, RateLimitExceeded, ...), or LedgerUnavailable
     """
+    room_by = time.monotonic() + found.caller.wait_for_room_ms / 1000
+    refusal: DomainError | None = None
+    for way in _ways(found):
+        admitting = _hold_for(
+            work, way=way, inquiry=inquiry, instead_of=instead_of, room_by=room_by
+        )
+        try:
+            return await admitting
+        except _NEXT_IS_TRIED as error:
+            refusal = error
+    assert refusal is not None
+    raise refusal
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One thing to hold for: its choice begins with the model; the worst case whole, or less too."""
+
+    found: Found
+    worst: Estimate
+    is_last_round: bool
+
+
+def _ways(found: Found) -> list[_Way]:
+    """List what to try to hold for, in order.
+
+    :raises DomainError: if none of the models can be called so, or the plan does not allow it
+    """
+    choice, rules = found.choice, _output_rules(found.caller)
+    ways, unusable = [], None
+    for place, target in enumerate(choice.targets):
+        try:
+            worst = found.endpoint.estimate(request=found.request, model=target.model, rules=rules)
+        except DomainError as error:
+            unusable = unusable or error
+            continue
+        of_target = replace(found, choice=replace(choice, targets=choice.targets[place:]))
+        ways.append(_Way(of_target, worst, is_last_round=True))
+        if not choice.falls_back_on_budget:
+            break
+    if not ways:
+        assert unusable is not None
+        raise unusable
+    # A whole answer of a cheaper model goes before a cut one of the dearer.
+    wholes = [replace(way, is_last_round=False) for way in ways] if len(ways) > 1 else []
+    return [*wholes, *ways]
+
+
+async def _hold_for(
+    work: Runtime, *, way: _Way, inquiry: Inquiry, instead_of: Admitted | None, room_by: float
+) -> Admitted:
+    found, worst = way.found, way.worst
     caller, now = found.caller, inquiry.now
-    worst = found.endpoint.estimate(
-        request=found.request, model=found.model, rules=_output_rules(caller)
-    )
+    deadline = instead_of.deadline if instead_of else time.monotonic() + total_s(found.choice)
     attribution = attribution_of(
         request=found.request, headers=inquiry.headers, required_tags=caller.required_tags
     )
@@ -152,9 +207,9 @@ async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
         api_key_id=caller.api_key_id,
         model=found.model.name,
         usd=worst.usd,
-        least_usd=worst.least_usd,
+        least_usd=worst.least_usd if way.is_last_round else worst.usd,
         tokens=worst.tokens,
-        ttl_s=int(settings.COSTSITE_PROVIDER_TIMEOUT_S) + settings.COSTSITE_SETTLING_GRACE_S,
+        ttl_s=math.ceil(deadline - time.monotonic()) + settings.COSTSITE_SETTLING_GRACE_S,
         tags=attribution.tags,
         session=attribution.session,
         named=repeats.named(
@@ -163,13 +218,14 @@ async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
             body=inquiry.body,
         ),
     )
-    verdict = await _hold_in_time(work, asked, wait_s=caller.wait_for_room_ms / 1000)
+    verdict = await _hold_in_time(work, asked, room_by=room_by if way.is_last_round else 0)
     if verdict.code != "admitted":
         refusal = refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
         if isinstance(refusal, RequestExceedsBudget):
             _tell_affordable(refusal, worst)
         raise refusal
     assert verdict.amount_usd is not None
+    origin = instead_of.call if instead_of else None
     call = Call(
         request_id=asked.request_id,
         organization_id=caller.organization_id,
@@ -182,8 +238,16 @@ async def hold(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
         output_cap_tokens=worst.output_cap_within(verdict.amount_usd),
         is_streamed=found.request.is_streamed,
         started_at=now,
+        origin_request_id=(origin.origin_request_id or origin.request_id) if origin else None,
     )
-    return Admitted(found, call, is_named=asked.named is not None, rates=verdict.rates)
+    return Admitted(
+        found,
+        call,
+        is_named=asked.named is not None,
+        inquiry=inquiry,
+        deadline=deadline,
+        rates=verdict.rates,
+    )
 
 
 def _output_rules(caller: Caller) -> OutputRules:
@@ -202,46 +266,33 @@ def _tell_affordable(refusal: RequestExceedsBudget, worst: Estimate) -> None:
         refusal.details["affordable_max_tokens"] = max(cap, 0)
 
 
-async def _hold_in_time(work: Runtime, asked: HoldRequest, *, wait_s: float) -> Verdict:
-    deadline = time.monotonic() + wait_s
+async def _hold_in_time(work: Runtime, asked: HoldRequest, *, room_by: float) -> Verdict:
     while True:
         verdict = await work.lane.hold(asked)
         is_worth_waiting = is_only_in_flight(verdict=verdict, request=asked)
-        if not is_worth_waiting or time.monotonic() + _ROOM_LOOKED_FOR_EVERY_S > deadline:
+        if not is_worth_waiting or time.monotonic() + _ROOM_LOOKED_FOR_EVERY_S > room_by:
             return verdict
         await asyncio.sleep(_ROOM_LOOKED_FOR_EVERY_S)
 
 
-async def complete(work: Runtime, *, admitted: Admitted) -> Answer:
-    """Send an admitted call, settle it, and give the answer.
+async def fall_back(
+    work: Runtime, *, admitted: Admitted, end: End, earlier: Sequence[dict[str, Any]]
+) -> tuple[Charged, Admitted | None]:
+    """Settle a call that failed and cost nothing, and hold for the next of its models, if one fits.
 
-    Cancelling this does not cancel the call: what was sent is waited for and settled.
-
-    :raises ProviderFailure: if the provider gave no answer; it is settled all the same
+    Both wait in the lane one behind the other, so that they are one transaction: nobody takes the
+    room, or the name of the request, in between.
     """
-    return await asyncio.shield(work.run(_send_and_settle(work, admitted)))
-
-
-async def _send_and_settle(work: Runtime, admitted: Admitted) -> Answer:
-    clock = Stopwatch()
+    settling = asyncio.create_task(settle(work, call=admitted.call, end=end, earlier=earlier))
+    await asyncio.sleep(0)  # The settlement goes first.
+    choice = admitted.found.choice
+    rest = replace(admitted.found, choice=replace(choice, targets=choice.targets[1:]))
+    following = None
     try:
-        reply = await providers.send(admitted.provider_call)
-        end = await _end_of_answer(admitted, reply)
-    except ProviderFailure as failure:
-        end = clock.stamp(end_of_failure(failure))
-        await settle(work, call=admitted.call, end=end)
-        raise
-    except BaseException:
-        logger.exception("call %s was sent and then failed here", admitted.call.request_id)
-        await settle(work, call=admitted.call, end=clock.stamp(UNEXPECTED_END))
-        raise
-    charged = await settle(work, call=admitted.call, end=clock.stamp(end))
-    told = admitted.found.endpoint.told(
-        reply=reply, model=admitted.call.model.name, cost_usd=charged.cost_usd
-    )
-    content = told.content or json_bytes(told.body)
-    await keep(work, admitted=admitted, body=content, content_type=told.content_type)
-    return Answer(replace(told, content=content), charged)
+        following = await hold(work, found=rest, inquiry=admitted.inquiry, instead_of=admitted)
+    except DomainError as refusal:
+        logger.info("call %s has no fallback: %s", admitted.call.request_id, refusal.code)
+    return await settling, following
 
 
 async def keep(work: Runtime, *, admitted: Admitted, body: bytes, content_type: str) -> None:
@@ -279,10 +330,17 @@ async def answered_before(
     )
 
 
-async def settle(work: Runtime, *, call: Call, end: End) -> Charged:
-    """Charge a call for how it ended, and record it, in one transaction, exactly once."""
+async def settle(
+    work: Runtime, *, call: Call, end: End, earlier: Sequence[dict[str, Any]] = ()
+) -> Charged:
+    """Charge a call for how it ended, and record it, in one transaction, exactly once.
+
+    ``earlier`` are the records of the attempts before the last; none of them was billed.
+    """
     outcome: Settled = settled(call=call, end=end)
-    verdict: Verdict = await work.lane.settle(outcome.settlement, records=[outcome.record])
+    verdict: Verdict = await work.lane.settle(
+        outcome.settlement, records=[*earlier, outcome.record]
+    )
     if outcome.cost_usd > call.held_usd:
         logger.warning(
             "call %s cost %s, more than the %s held for it",
@@ -310,24 +368,6 @@ async def counted_usage(*, call: Call, route: Route, texts: Sequence[str]) -> Us
     for text in texts:
         output_tokens += await providers.count_tokens(model=route.model, text=text)
     return Usage(input_tokens=call.estimate.bounds.input_tokens, output_tokens=output_tokens)
-
-
-async def _end_of_answer(admitted: Admitted, reply: Reply) -> End:
-    endpoint = admitted.found.endpoint
-    request = admitted.found.request
-    usage = endpoint.usage(request=request, reply=reply)
-    is_counted_here = usage is None
-    texts = endpoint.texts(reply=reply) if usage is None else None
-    if texts is not None:
-        usage = await counted_usage(call=admitted.call, route=admitted.found.route, texts=texts)
-    return End(
-        usage=usage,
-        is_counted_here=is_counted_here,
-        may_be_billed=True,
-        service_tier=endpoint.service_tier(request=request, reply=reply),
-        finish_reason=endpoint.finish_reason(reply=reply),
-        provider_request_id=endpoint.provider_request_id(reply=reply),
-    )
 
 
 class Stopwatch:

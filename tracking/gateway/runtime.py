@@ -18,6 +18,8 @@ from budgets.holds.lane import Lane
 from budgets.tenancy.callers import Callers
 from budgets.tenancy.operations import pepper
 from tracking.gateway import providers
+from tracking.gateway.choosing import CoolDownRules
+from tracking.gateway.health import Health
 from tracking.gateway.routes import Routes
 from tracking.ledger.unsettled import write_down
 from tracking.pricing.book import PriceBook
@@ -37,7 +39,19 @@ class Runtime:
         self.reader = Reader()
         self.lane = Lane(statement=read_sql("tracking.ledger", "book"))
         self.callers = Callers(reader=self.reader, pepper=pepper())
-        self.routes = Routes(reader=self.reader, secrets=settings.COSTSITE_CREDENTIAL_KEYS)
+        self.health = Health(
+            reader=self.reader,
+            run=self.run,
+            rules=CoolDownRules(
+                after=settings.COSTSITE_COOL_DOWN_AFTER, first_s=settings.COSTSITE_COOL_DOWN_S
+            ),
+            clock=clock.now,
+        )
+        self.routes = Routes(
+            reader=self.reader,
+            health=self.health,
+            secrets=settings.COSTSITE_CREDENTIAL_KEYS,
+        )
         self._book: PriceBook | None = None
         self._book_looked_at = 0.0
         self._book_turn = asyncio.Lock()

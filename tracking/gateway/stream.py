@@ -18,11 +18,14 @@ from django.conf import settings
 from budgets.core.errors import DomainError
 from budgets.http.errors import InternalError, answer_of
 from tracking.gateway import operations, providers
+from tracking.gateway.doors.call import ProviderCall
+from tracking.gateway.endpoints.endpoint import EventReader
 from tracking.gateway.ends import End
 from tracking.gateway.failures import ProviderFailure, ProviderInterrupted
-from tracking.gateway.operations import Admitted, Charged, Stopwatch
+from tracking.gateway.operations import Admitted, Charged
 from tracking.gateway.pipe import Pipe
 from tracking.gateway.runtime import Runtime
+from tracking.gateway.sending import Sending
 
 logger = logging.getLogger(__name__)
 
@@ -33,25 +36,20 @@ _STALLED_AFTER_S = 120.0
 _PING = b": ping\n\n"
 
 
-class Relay:
+class Relay(Sending):
     """One streamed call between a provider and a client who may leave at any moment."""
 
     def __init__(self, work: Runtime, admitted: Admitted) -> None:
-        self._work = work
-        self._admitted = admitted
+        super().__init__(work, admitted)
         self._pipe = Pipe(most_bytes=_MOST_WAITING_BYTES)
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._client_is_gone = False
         self._reading: asyncio.Timeout | None = None
-        self._clock = Stopwatch()
-        self._events = admitted.found.endpoint.events(
-            request=admitted.found.request, model=admitted.call.model.name
-        )
+        self._events = self._read_anew()
         self._is_whole = True
         self._told: list[bytes] = []
 
     async def begin(self) -> None:
-        """Send the call and wait for its first chunk.
+        """Send the call and wait for its first chunk; until it comes, another attempt may be made.
 
         :raises ProviderFailure: if it failed before any; the call is settled by then
         """
@@ -69,9 +67,9 @@ class Relay:
 
     def close(self) -> None:
         """Note that nobody takes events any more; the response calls it, however it ended."""
-        if self._client_is_gone:
+        if self._client_is_gone.is_set():
             return
-        self._client_is_gone = True
+        super().close()
         self._pipe.cut()
         if self._reading is not None:
             self._reading.reschedule(_drained_at())
@@ -79,31 +77,29 @@ class Relay:
     async def _run(self) -> None:
         """Read to the end, settle, and only then tell the client that it is over."""
         failure: DomainError | None = None
-        try:
-            end = await self._read()
-            failure = end.failure
-        except BaseException:
-            # Whatever it is, the call must settle.
-            logger.exception("stream %s failed here", self._admitted.call.request_id)
-            failure, end = InternalError(), operations.UNEXPECTED_END
         charged: Charged | None = None
         try:
-            charged = await operations.settle(
-                self._work, call=self._admitted.call, end=self._clock.stamp(end)
-            )
+            end, charged = await self._make()
+            failure = end.failure
         except Exception:
-            logger.exception("stream %s could not settle", self._admitted.call.request_id)
-            failure = failure or InternalError()
+            logger.exception("stream %s could not settle", self.admitted.call.request_id)
+            failure = InternalError()
         await self._close(failure, charged)
 
-    async def _read(self) -> End:
+    def _read_anew(self) -> EventReader:
+        """Make the reader of one attempt's events."""
+        found = self.admitted.found
+        return found.endpoint.events(request=found.request, model=self.admitted.call.model.name)
+
+    async def _attempt(self, call: ProviderCall) -> End:
         """Pass the answer on and say how the stream ended."""
+        self._events = self._read_anew()
         failure = None
         try:
             # Without a limit until the client leaves: the provider's own deadline is the door's.
-            limit_at = _drained_at() if self._client_is_gone else None
+            limit_at = _drained_at() if self._client_is_gone.is_set() else None
             async with asyncio.timeout_at(limit_at) as self._reading:
-                await self._pass_on()
+                await self._pass_on(call)
         except TimeoutError:
             if not (self._reading and self._reading.expired()):
                 raise
@@ -114,10 +110,10 @@ class Relay:
             failure = error
         finally:
             self._reading = None
-        return await self._end(failure=failure, was_cancelled=self._client_is_gone)
+        return await self._end(call, failure=failure, was_cancelled=self._client_is_gone.is_set())
 
-    async def _pass_on(self) -> None:
-        async with contextlib.aclosing(providers.stream(self._admitted.provider_call)) as blocks:
+    async def _pass_on(self, call: ProviderCall) -> None:
+        async with contextlib.aclosing(providers.stream(call)) as blocks:
             async for events in blocks:
                 told = b"".join([self._events.pass_on(event) for event in events])
                 if self._events.has_begun and not self._begun.done():
@@ -128,17 +124,21 @@ class Relay:
         texts = self._events.texts
         if texts is not None and not any(texts) and self._events.usage is None:
             # The library ends a stream of nothing as if it had been whole.
-            raise ProviderInterrupted(provider=self._admitted.found.route.provider)
+            raise ProviderInterrupted(provider=call.route.provider)
 
     async def _end(
-        self, *, failure: ProviderFailure | None = None, was_cancelled: bool = False
+        self,
+        call: ProviderCall,
+        *,
+        failure: ProviderFailure | None = None,
+        was_cancelled: bool = False,
     ) -> End:
         usage = self._events.usage
         is_counted_here = usage is None
         texts = self._events.texts if usage is None else None
         if texts is not None:
             usage = await operations.counted_usage(
-                call=self._admitted.call, route=self._admitted.found.route, texts=texts
+                call=self.admitted.call, route=call.route, texts=texts
             )
         return End(
             usage=usage,
@@ -174,12 +174,12 @@ class Relay:
         if self._is_whole:
             told = b"".join([*self._told, last])
             await operations.keep(
-                self._work, admitted=self._admitted, body=told, content_type="text/event-stream"
+                self._work, admitted=self.admitted, body=told, content_type="text/event-stream"
             )
 
     async def _offer(self, told: bytes) -> None:
         """Give the client something, unless it has left; wait while it takes too slowly."""
-        if self._admitted.is_named:
+        if self.admitted.is_named:
             self._told.append(told)
         if self._pipe.is_full:
             try:

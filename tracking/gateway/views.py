@@ -14,11 +14,16 @@ from budgets.core.money import ZERO_USD, usd_text
 from budgets.holds.refusals import IdempotencyDone, ModelNotAllowed, resets_at
 from budgets.http.async_view import AsyncAPIView, json_response
 from budgets.http.errors import NotFound
+from budgets.tenancy.callers import Caller
 from tracking.gateway import answers, operations, stream
+from tracking.gateway.choices import targets_of
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
 from tracking.gateway.operations import Admitted, Charged, Found, Inquiry
+from tracking.gateway.routes import Alias
 from tracking.gateway.runtime import Runtime, runtime
+from tracking.gateway.sending import Whole
+from tracking.pricing.book import PriceBook
 
 
 class Calls(AsyncAPIView):
@@ -35,19 +40,32 @@ class Calls(AsyncAPIView):
             admitted = await operations.hold(work, found=found, inquiry=inquiry)
         except IdempotencyDone as repeated:
             return await _answer_again(work, found=found, repeated=repeated, now=inquiry.now)
+        if found.request.is_streamed:
+            return await self._streamed(stream.Relay(work, admitted))
+        return await self._whole(Whole(work, admitted))
+
+    async def _whole(self, whole: Whole) -> HttpResponse:
         try:
-            if found.request.is_streamed:
-                relay = stream.Relay(work, admitted)
-                await relay.begin()
-                return _event_stream(relay, admitted)
-            answer = await operations.complete(work, admitted=admitted)
+            answer = await whole.answer()
         except DomainError as error:
-            return self.error_response(error, request_id=str(admitted.call.request_id))
+            return self.error_response(error, request_id=str(whole.admitted.call.request_id))
         return HttpResponse(
             answer.reply.content,
             content_type=answer.reply.content_type,
-            headers=_headers(admitted, now=inquiry.now, charged=answer.charged),
+            headers=_headers(whole.admitted, charged=answer.charged),
         )
+
+    async def _streamed(self, relay: stream.Relay) -> HttpResponseBase:
+        try:
+            await relay.begin()
+        except DomainError as error:
+            return self.error_response(error, request_id=str(relay.admitted.call.request_id))
+        headers = {
+            **_headers(relay.admitted),
+            "Cache-Control": "no-cache",
+            "X-Accel-Buffering": "no",
+        }
+        return StreamingHttpResponse(relay, content_type="text/event-stream", headers=headers)
 
     def error_body(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
         """Write an error in the endpoint's dialect."""
@@ -67,15 +85,37 @@ class Models(AsyncAPIView):
         book = await work.book(now=now)
         providers = await work.routes.names(organization_id=caller.organization_id)
         if name is None:
-            return json_response(
-                answers.model_list(book=book, caller=caller, providers=providers, now=now)
-            )
+            told = answers.model_list(book=book, caller=caller, providers=providers, now=now)
+            told["data"] = await self._aliases(work, caller, book, now) + told["data"]
+            return json_response(told)
+        alias = await work.routes.alias(name=name, organization_id=caller.organization_id)
+        if alias is not None:
+            return json_response(await _alias_told(work, alias, book=book, caller=caller, now=now))
         model = book.price_at(
             name=name, at=now, organization_id=caller.organization_id, plan=caller.plan
         )
         if not caller.may_call(model.name):
             raise ModelNotAllowed(model=model.name)
         return json_response(answers.model_told(model))
+
+    async def _aliases(
+        self, work: Runtime, caller: Caller, book: PriceBook, now: datetime
+    ) -> list[dict[str, Any]]:
+        """Tell the aliases that stand for something that the caller may call."""
+        told = []
+        for alias in await work.routes.aliases(organization_id=caller.organization_id):
+            try:
+                told.append(await _alias_told(work, alias, book=book, caller=caller, now=now))
+            except DomainError:
+                continue
+        return told
+
+
+async def _alias_told(
+    work: Runtime, alias: Alias, *, book: PriceBook, caller: Caller, now: datetime
+) -> dict[str, Any]:
+    targets = await targets_of(work, alias=alias, book=book, caller=caller, now=now)
+    return answers.alias_told(alias.name, [target.model for target in targets])
 
 
 class Key(AsyncAPIView):
@@ -116,31 +156,27 @@ async def _answer_again(
     return HttpResponse(stored.body, content_type=stored.content_type, headers=headers)
 
 
-def _event_stream(relay: stream.Relay, admitted: Admitted) -> StreamingHttpResponse:
-    headers = {
-        **_headers(admitted, now=admitted.call.started_at),
-        "Cache-Control": "no-cache",
-        "X-Accel-Buffering": "no",
-    }
-    return StreamingHttpResponse(relay, content_type="text/event-stream", headers=headers)
-
-
-def _headers(
-    admitted: Admitted, *, now: datetime, charged: Charged | None = None
-) -> dict[str, str]:
+def _headers(admitted: Admitted, *, charged: Charged | None = None) -> dict[str, str]:
     """Write what the response tells about the call in headers."""
     call = admitted.call
     headers = {"x-request-id": str(call.request_id), "x-model": call.model.name}
+    preferred = admitted.found.choice.preferred
+    if call.model.name != preferred:
+        headers["x-fallback-from"] = answers.header_text(preferred)
     if call.is_fitted:
         headers["x-max-tokens-fitted"] = str(call.output_cap_tokens)
-    headers |= answers.rate_headers(admitted.rates, zone=admitted.found.caller.zone, now=now)
+    headers |= answers.rate_headers(
+        admitted.rates, zone=admitted.found.caller.zone, now=admitted.inquiry.now
+    )
     if charged is None:
         return headers
     headers["x-cost-usd"] = headers["x-litellm-response-cost"] = usd_text(charged.cost_usd)
     if charged.balance is not None:
         headers["x-budget-name"] = answers.header_text(charged.balance.name)
         headers["x-budget-left-usd"] = usd_text(charged.balance.left)
-        ends_at = resets_at(charged.balance, zone=admitted.found.caller.zone, now=now)
+        ends_at = resets_at(
+            charged.balance, zone=admitted.found.caller.zone, now=admitted.inquiry.now
+        )
         if ends_at is not None:
             headers["x-budget-resets-at"] = ends_at.strftime("%Y-%m-%dT%H:%M:%SZ")
     return headers

@@ -43,9 +43,18 @@ class CostRecord(models.Model):
         db_index=False,
     )
     request_id = models.UUIDField()
+    origin_request_id = models.UUIDField(
+        null=True, help_text="The call that this one was made instead of, when its model failed."
+    )
     attempt = models.PositiveSmallIntegerField(default=1)
     endpoint = models.CharField(max_length=40)
     provider = models.CharField(max_length=60)
+    credential = models.CharField(
+        max_length=60,
+        blank=True,
+        db_default="",
+        help_text="Which of the provider's keys; empty where it has one.",
+    )
     asked_model = models.CharField(max_length=160)
     model = models.CharField(max_length=160)
     price = models.ForeignKey(
@@ -66,7 +75,9 @@ class CostRecord(models.Model):
     )
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
     usage_source = models.CharField(max_length=12, choices=UsageSource.choices)
-    status = models.PositiveSmallIntegerField(help_text="HTTP status that the caller was given.")
+    status = models.PositiveSmallIntegerField(
+        help_text="HTTP status that the caller was given, or would have been for this attempt alone."
+    )
     error_code = models.CharField(max_length=60, blank=True)
     is_streamed = models.BooleanField(default=False)
     input_tokens = models.BigIntegerField(default=0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 from types import SimpleNamespace
@@ -15,11 +16,12 @@ from django.http import StreamingHttpResponse
 
 from tests.tracking.gateway.calls import events
 from tracking.gateway import operations, providers, stream
-from tracking.gateway.doors.call import Event
+from tracking.gateway.doors.call import Event, Route
 from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
 from tracking.gateway.ends import End
 from tracking.gateway.operations import Charged
+from tracking.gateway.routes import Option
 from tracking.gateway.stream import Relay
 from tracking.pricing.usage import Usage
 
@@ -59,7 +61,7 @@ class Ledger:
         self.ends: list[End] = []
         self.failure: Exception | None = None
 
-    async def settle(self, _: Any, *, call: Any, end: End) -> Charged:
+    async def settle(self, _: Any, *, call: Any, end: End, earlier: Any) -> Charged:
         """Stand in for the settling of a call."""
         if self.failure is not None:
             raise self.failure
@@ -97,12 +99,16 @@ def relay(*, tasks: set[asyncio.Task[Any]] | None = None) -> Relay:
         found=SimpleNamespace(
             endpoint=CHAT_COMPLETIONS,
             request=request,
-            route=SimpleNamespace(provider="test", model="plain"),
         ),
-        provider_call=None,
+        target=SimpleNamespace(options=(Option(1, Route("test", "openai_compatible", "plain")),)),
+        provider_call=lambda option, left_s: SimpleNamespace(route=option.route),
+        deadline=time.monotonic() + 60,
         is_named=False,
     )
-    work: Any = SimpleNamespace(run=run)
+    health = SimpleNamespace(
+        cools_until=lambda _: 0, begin=lambda _: None, succeeded=lambda _: None
+    )
+    work: Any = SimpleNamespace(run=run, health=health)
     return Relay(work, admitted)
 
 

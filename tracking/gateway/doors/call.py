@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 class Route:
     """Where a model is called: the provider, its address and key, and the model's name there.
 
-    ``mode`` is the catalogue's: what the model is for.
+    ``mode`` is the catalogue's: what the model is for. ``credential`` is the label of the key, where
+    a provider has several.
     """
 
     provider: str
@@ -20,6 +21,7 @@ class Route:
     base_url: str = ""
     key: str = field(default="", repr=False)
     mode: str = "chat"
+    credential: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +29,18 @@ class ProviderCall:
     """One attempt: where to, which endpoint, what, and within how many seconds.
 
     ``parameters`` are in the endpoint's own dialect, with the output cap that the hold was made
-    for, and without ``model`` and ``stream``, which the door adds.
+    for, and without ``model`` and ``stream``, which the door adds. ``timeout_s`` bounds the whole
+    attempt. Within it, a connection that is not made in ``connect_timeout_s`` was never reached;
+    a stream has ``first_byte_timeout_s`` to begin and may pause for ``idle_timeout_s``.
     """
 
     route: Route
     endpoint: str
     parameters: Mapping[str, Any] = field(repr=False)
     timeout_s: float
+    connect_timeout_s: float = 10
+    first_byte_timeout_s: float = 300
+    idle_timeout_s: float = 120
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
+import httpx
 import orjson
 
 from tracking.gateway import failures
@@ -40,7 +41,9 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         **_with_only_allowed_tools(call.parameters),
         "model": route.model,
-        "timeout": call.timeout_s,
+        "timeout": httpx.Timeout(
+            call.timeout_s, connect=min(call.connect_timeout_s, call.timeout_s)
+        ),
         "max_retries": 0,
         "num_retries": 0,
         # Else tools that name a tool server would be run here, and their mere presence would
@@ -97,6 +100,8 @@ def load() -> Any:
             # Some providers are given an image itself where the caller gave an address, which the
             # library then fetches: never from this site's own network.
             litellm.user_url_validation = True
+            # Else all but three providers are given one time for everything, connecting included.
+            vars(importlib.import_module("litellm.main"))["supports_httpx_timeout"] = lambda _: True
             litellm.custom_provider_map = [{"provider": "demo", "custom_handler": demo_handler()}]
             _warm(litellm)
             _Library.loaded = litellm
@@ -152,19 +157,25 @@ async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
     """
     library = _Library.loaded or await asyncio.to_thread(load)
     function = getattr(library, _FUNCTIONS[call.endpoint])
-    until = asyncio.get_running_loop().time() + call.timeout_s
+    now = asyncio.get_running_loop().time
+    until = now() + call.timeout_s
+    first_until = min(until, now() + call.first_byte_timeout_s)
     answer: Any = None
     was_begun = False
     try:
-        async with asyncio.timeout_at(until):
+        async with asyncio.timeout_at(first_until):
             answer = await function(**arguments_of(call, is_streamed=True))
         chunks = aiter(answer)
-        while (chunk := await _next(chunks, until)) is not None:
+        chunk = await _next(chunks, first_until)
+        while chunk is not None:
             was_begun = True
             plain = _plain(chunk)
             if "usage" in plain and not _was_reported(answer):
                 del plain["usage"]  # The library guesses where the provider says nothing.
             yield plain
+            if now() > until:
+                raise TimeoutError  # Else no deadline would ever end a slow reading of what came fast.
+            chunk = await _next(chunks, min(until, now() + call.idle_timeout_s))
     except Exception as error:  # The door: what the library raises stops here.
         raise _failure(error, call.route, was_begun=was_begun) from error
     finally:
@@ -183,11 +194,8 @@ async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
     """Wait for the next chunk; None after the last.
 
     The deadline stands around each wait and not around the loop: it would cancel whoever reads
-    the chunks while they are doing something else. A chunk that is there already does not count
-    when it is too late: no deadline would ever end a slow reading of what came fast.
+    the chunks while they are doing something else.
     """
-    if asyncio.get_running_loop().time() > until:
-        raise TimeoutError
     async with asyncio.timeout_at(until):
         return await anext(chunks, None)
 
@@ -211,7 +219,7 @@ def _plain(answer: Any) -> dict[str, Any]:
 
 
 def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.ProviderFailure:
-    details = {"provider": route.provider}
+    details: dict[str, Any] = {"provider": route.provider} | _asked_to_wait(error)
     if isinstance(error, failures.ProviderFailure):
         error.details |= details
         return error
@@ -268,6 +276,16 @@ def _answered_status(error: BaseException) -> int | None:
         if isinstance(status, int) and status >= 400:
             return status
     return None
+
+
+def _asked_to_wait(error: BaseException) -> dict[str, int]:
+    """Read Retry-After of the provider's answer, if it is in seconds."""
+    for cause in _causes(error):
+        headers = getattr(getattr(cause, "response", None), "headers", None) or {}
+        text = str(headers.get("retry-after", ""))
+        if text.isdecimal() and len(text) < 6:
+            return {"retry_after_s": int(text)}
+    return {}
 
 
 def _never_connected(error: BaseException) -> bool:
