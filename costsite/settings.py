@@ -274,6 +274,9 @@ SERVER_EMAIL = DEFAULT_FROM_EMAIL
 
 # Networks of our own that such an address may lie in all the same; everything else must be public.
 COSTSITE_OUTBOUND_NETWORKS = env.networks("COSTSITE_OUTBOUND_NETWORKS")
+# The same for the addresses of providers, which only the site's operators enter: a model server of
+# one's own, which no tenant's webhook should reach.
+COSTSITE_PROVIDER_NETWORKS = env.networks("COSTSITE_PROVIDER_NETWORKS")
 
 # Celery and its queue.
 

@@ -64,6 +64,7 @@ if not WORKER:
         "EMAIL_URL": "memory:",
         "SECRET_KEY": "only-for-tests-0123456789-0123456789-0123456789-0123456789",
         "COSTSITE_KEY_PEPPER": "only-for-tests-pepper-0123456789",
+        "COSTSITE_PROVIDER_NETWORKS": "127.0.0.0/8",
         "COSTSITE_CREDENTIAL_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDA=",
         "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         "LITELLM_MODE": "PRODUCTION",

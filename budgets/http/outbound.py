@@ -78,10 +78,11 @@ def parse(url: str) -> httpx.URL:
     return parsed
 
 
-def check_url(url: str) -> None:
+def check_url(url: str, *, listed: str = "COSTSITE_OUTBOUND_NETWORKS") -> None:
     """Refuse an address that must not be called; for forms and for the API.
 
-    A name that cannot be resolved at the moment passes: it is judged again at each call.
+    A name that cannot be resolved at the moment passes: it is judged again at each call. ``listed``
+    is the setting that lists the networks of our own which such an address may lie in.
 
     :raises AddressRefused: if it is not public, or plain http:// outside the operator's networks
     """
@@ -90,17 +91,22 @@ def check_url(url: str) -> None:
         found = addresses_of(host=_host(parsed), port=_port(parsed))
     except NameUnknown:
         found = []
-    refuse_unless_public(addresses=found, scheme=parsed.scheme)
+    refuse_unless_public(addresses=found, scheme=parsed.scheme, listed=listed)
 
 
-def refuse_unless_public(*, addresses: Sequence[str], scheme: str = "https") -> None:
+def refuse_unless_public(
+    *,
+    addresses: Sequence[str],
+    scheme: str = "https",
+    listed: str = "COSTSITE_OUTBOUND_NETWORKS",
+) -> None:
     """Refuse a host of which any address is not public, unless the operator allows its network.
 
     Plain http is for such networks alone.
 
     :raises AddressRefused: if one of the addresses must not be called
     """
-    allowed = [ip_network(network) for network in settings.COSTSITE_OUTBOUND_NETWORKS]
+    allowed = [ip_network(network) for network in getattr(settings, listed)]
     own = [_is_within(ip_address(text), allowed) for text in addresses]
     if scheme == "http" and not (own and all(own)):
         raise AddressRefused("The address must begin with https://.")
@@ -108,7 +114,7 @@ def refuse_unless_public(*, addresses: Sequence[str], scheme: str = "https") -> 
         if not is_own and not is_public(ip_address(text)):
             raise AddressRefused(
                 f"The address leads to {text}, which is not public. Whoever runs the site can allow "
-                "its network: COSTSITE_OUTBOUND_NETWORKS."
+                f"its network: {listed}."
             )
 
 

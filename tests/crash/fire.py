@@ -167,6 +167,7 @@ def _set_up_django(server: Postgres) -> None:
         "EMAIL_URL": "memory:",
         "SECRET_KEY": "only-for-tests-0123456789-0123456789-0123456789-0123456789",
         "COSTSITE_KEY_PEPPER": "only-for-tests-pepper-0123456789",
+        "COSTSITE_PROVIDER_NETWORKS": "127.0.0.0/8",
         "COSTSITE_CREDENTIAL_KEYS": "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtMDA=",
     }
     import django

@@ -27,7 +27,6 @@ from budgets.tenancy import operations as tenancy
 from budgets.tenancy.models import Organization, Project, User
 from tracking.drill.provider import CountingProvider, counting_provider
 from tracking.drill.servers import Servers
-from tracking.gateway.connections import connect_provider
 from tracking.gateway.models import Provider
 from tracking.pricing.models import CatalogModel, Price
 from tracking.pricing.operations import Publication, publish_price
@@ -129,7 +128,8 @@ def _make_tenant(provider: CountingProvider, orders: Orders) -> _Tenant:
     owner = User.objects.create_user(f"{name}@example.com", is_active=True)
     organization = tenancy.create_organization(name=name, slug=name, plan=plan, owner=owner)
     Budget.objects.create(organization=organization, name="Drill", limit_amount=orders.limit_usd)
-    connect_provider(
+    # Not connected as a person would: the drill's own provider is on the loopback.
+    Provider.objects.create(
         name=name,
         kind=Provider.Kind.OPENAI_COMPATIBLE,
         base_url=provider.url,

@@ -12,9 +12,20 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from budgets.history.admin import HistoryAdmin
 from budgets.tenancy.search import OrganizationFilter
-from tracking.gateway.connections import connect_provider, set_provider_active, set_provider_key
+from tracking.gateway.connections import put_provider, set_provider_active, set_provider_key
 from tracking.gateway.forms import ProviderForm
 from tracking.gateway.models import Provider
+
+_TIMEOUTS = (
+    "Timeouts",
+    {
+        "classes": ("collapse",),
+        "fields": (
+            ("connect_timeout_s", "first_byte_timeout_s"),
+            ("idle_timeout_s", "total_timeout_s"),
+        ),
+    },
+)
 
 
 class SiteFilter(OrganizationFilter):
@@ -46,12 +57,17 @@ class ProviderAdmin(HistoryAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  
     autocomplete_fields = ("organization",)
     actions = ["switch_on", "switch_off"]
     fieldsets = (
-        (None, {"fields": ("name", "owner", "kind", "base_url", "active")}),
+        (None, {"fields": ("name", "label", "owner", "kind", "base_url", "weight", "active")}),
         ("API key", {"fields": ("stored_key", "key", "removes_key")}),
+        _TIMEOUTS,
     )
     add_fieldsets = (
-        (None, {"fields": ("name", "organization", "kind", "base_url", "active")}),
+        (
+            None,
+            {"fields": ("name", "label", "organization", "kind", "base_url", "weight", "active")},
+        ),
         ("API key", {"fields": ("key",)}),
+        _TIMEOUTS,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Provider]:
@@ -77,18 +93,9 @@ class ProviderAdmin(HistoryAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  
 
     def save_model(self, request: HttpRequest, obj: Provider, form: Any, change: bool) -> None:  # noqa: FBT001  Django's signature
         """Connect the provider; its key changes only if the form says so."""
-        connected = connect_provider(
-            name=obj.name,
-            kind=obj.kind,
-            key=form.cleaned_data["key"],
-            base_url=obj.base_url,
-            organization=obj.organization,
-        )
-        obj.pk = connected.pk
+        put_provider(provider=obj, key=form.cleaned_data["key"])
         if form.cleaned_data.get("removes_key"):
-            set_provider_key(provider=connected, key="")
-        if not form.cleaned_data["active"]:
-            set_provider_active(provider=connected, active=False)
+            set_provider_key(provider=obj, key="")
 
     @admin.action(description="Switch on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[Provider]) -> None:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 
 from budgets.core.sealing import seal
+from budgets.http.outbound import check_url
 from budgets.tenancy.models import Organization
 from tracking.gateway.models import Provider, StoredAnswer
 from tracking.gateway.routes import owner_text
@@ -31,27 +32,49 @@ CUSTOMARY_KEYS = {
 def connect_provider(
     *,
     name: str,
+    label: str = "",
     kind: str = Provider.Kind.LITELLM,
     key: str = "",
     base_url: str = "",
     organization: Organization | None = None,
 ) -> Provider:
-    """Add a provider, or change the one of that name and owner; the key is stored encrypted.
+    """Add a provider, or change the one of that name, label and owner; the key is stored encrypted.
 
     :raises ValidationError: if a field is not valid, e.g. an address where the kind takes none
+    :raises AddressRefused: if the address is not public, and the operator has not allowed it
     """
     with transaction.atomic():
         provider = (
             Provider.objects.select_for_update()
-            .filter(name=name, organization=organization)
+            .filter(name=name, label=label, organization=organization)
             .first()
-        ) or Provider(name=name, organization=organization)
+        ) or Provider(name=name, label=label, organization=organization)
         provider.kind, provider.base_url, provider.active = kind, base_url, True
-        provider.full_clean()
+        put_provider(provider=provider, key=key)
+    return provider
+
+
+def put_provider(*, provider: Provider, key: str = "") -> None:
+    """Save a new or changed provider; an empty key leaves the stored one as it is.
+
+    :raises ValidationError: if a field is not valid
+    :raises AddressRefused: if its address is not public, and the operator has not allowed it
+    """
+    provider.full_clean(exclude=["sealed_key"])
+    check_address(provider.base_url)
+    with transaction.atomic():
         provider.save()
         if key:
             set_provider_key(provider=provider, key=key)
-    return provider
+
+
+def check_address(base_url: str) -> None:
+    """Refuse an address in a network of our own, unless the operator lists it for providers.
+
+    :raises AddressRefused: saying which setting allows it
+    """
+    if base_url:
+        check_url(base_url, listed="COSTSITE_PROVIDER_NETWORKS")
 
 
 def set_provider_key(*, provider: Provider, key: str) -> None:

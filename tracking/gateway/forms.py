@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 
+from budgets.http.outbound import AddressRefused
+from tracking.gateway.connections import check_address
 from tracking.gateway.models import Provider
 
 
@@ -43,8 +45,12 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic whe
         field_classes = {"base_url": partial(forms.URLField, assume_scheme="https")}
 
     def clean(self) -> dict[str, Any]:
-        """Refuse to store and to remove a key at once."""
+        """Refuse to store and to remove a key at once, and an address that must not be called."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if cleaned.get("key") and cleaned.get("removes_key"):
             self.add_error("removes_key", "Either give a new key or remove the stored one.")
+        try:
+            check_address(cleaned.get("base_url") or "")
+        except AddressRefused as refusal:
+            self.add_error("base_url", refusal.message)
         return cleaned
