@@ -16,7 +16,7 @@ from tracking.gateway.connections import put_provider, set_provider_active, set_
 from tracking.gateway.forms import ProviderForm
 from tracking.gateway.models import Provider
 
-_TIMEOUTS = (
+_TIMEOUTS: tuple[str, Any] = (
     "Timeouts",
     {
         "classes": ("collapse",),
