@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -39,9 +38,15 @@ class RequestExceedsBudget(DomainError):
 
 
 class RateLimitExceeded(DomainError):
-    """Too many requests or tokens in a minute, or at once."""
+    """Too many requests or tokens in a window, or at once."""
 
     code = "rate_limit_exceeded"
+
+
+class RequestExceedsRateLimit(DomainError):
+    """This call alone is larger than a rate limit, so it would never be let through."""
+
+    code = "request_exceeds_rate_limit"
 
 
 class OrganizationSuspended(DomainError):
@@ -96,11 +101,7 @@ _PLAIN: dict[str, type[DomainError]] = {
     "duplicate_resolved": AlreadyAdmitted,
     "name_mismatch": IdempotencyMismatch,
 }
-_UNIT_WORDS = {
-    "requests": "requests a minute",
-    "tokens": "tokens a minute",
-    "in_flight": "requests at once",
-}
+_WINDOW_WORDS = {"total": " in all", "rolling": " in its last days"}
 
 
 def refusal_of(
@@ -115,7 +116,7 @@ def refusal_of(
     if verdict.balance is None:
         return _PLAIN[verdict.code]()
     if verdict.balance.unit != "usd":
-        return _rate_limit(verdict.balance, zone=zone, now=now)
+        return _rate_limit(verdict.balance, request=request, zone=zone, now=now)
     return _over_budget(verdict.balance, request=request, zone=zone, now=now)
 
 
@@ -125,7 +126,7 @@ def is_only_in_flight(*, verdict: Verdict, request: HoldRequest) -> bool:
     if balance is None:
         return False
     if balance.unit == "in_flight":
-        return True
+        return balance.limit >= 1
     return balance.unit == "usd" and request.least_usd <= balance.limit - balance.spent
 
 
@@ -181,20 +182,32 @@ def _over_budget(
     )
 
 
-def _rate_limit(balance: BalanceTold, *, zone: ZoneInfo, now: datetime) -> DomainError:
-    details: dict[str, Any] = {"budget": balance.name, "limit": int(balance.limit)}
-    is_minute = balance.window == "minute"
-    wait_s = _seconds_until(resets_at(balance, zone=zone, now=now), now) if is_minute else 1
-    message = (
-        f'The limit "{balance.name}" allows {_amount_text(balance.limit)} '
-        f"{_UNIT_WORDS[balance.unit]}. Try again in {wait_s} s."
-    )
-    return RateLimitExceeded(message, retry_after_s=wait_s, **details)
+def _rate_limit(
+    balance: BalanceTold, *, request: HoldRequest, zone: ZoneInfo, now: datetime
+) -> DomainError:
+    asked = request.tokens if balance.unit == "tokens" else 1
+    details: dict[str, Any] = {"budget": balance.name, "limit": int(balance.limit), "asked": asked}
+    allowed = f'The limit "{balance.name}" allows {_allowance(balance)}'
+    if asked > balance.limit:
+        return RequestExceedsRateLimit(
+            f"{allowed}, and this call alone counts for up to {asked:,}. Ask for fewer output tokens"
+            " (max_tokens), send a shorter prompt, or ask for a higher limit.",
+            **details,
+        )
+    wait_s: int | None = 1
+    if balance.unit != "in_flight":
+        wait_s = _seconds_until(resets_at(balance, zone=zone, now=now), now)
+    remedy = "Ask for a higher limit." if wait_s is None else f"Try again in {wait_s:,} s."
+    return RateLimitExceeded(f"{allowed}. {remedy}", retry_after_s=wait_s, **details)
+
+
+def _allowance(balance: BalanceTold) -> str:
+    """Say what a rate limit allows: "60 requests a minute"."""
+    if balance.unit == "in_flight":
+        return f"{int(balance.limit):,} requests at once"
+    span = _WINDOW_WORDS.get(balance.window, f" a {balance.window}")
+    return f"{int(balance.limit):,} {balance.unit}{span}"
 
 
 def _seconds_until(instant: datetime | None, now: datetime) -> int | None:
     return None if instant is None else max(1, math.ceil((instant - now).total_seconds()))
-
-
-def _amount_text(amount: Decimal) -> str:
-    return f"{int(amount):,}"

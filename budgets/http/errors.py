@@ -68,6 +68,7 @@ HTTP_ANSWERS: dict[str, HttpAnswer] = {
     "request_exceeds_budget": HttpAnswer(429, "insufficient_quota", is_retryable=False),
     "budget_in_flight": HttpAnswer(429, "insufficient_quota", is_retryable=True),
     "rate_limit_exceeded": HttpAnswer(429, "rate_limit_error", is_retryable=True),
+    "request_exceeds_rate_limit": HttpAnswer(429, "rate_limit_error", is_retryable=False),
     "provider_rate_limited": HttpAnswer(429, "provider_error", is_retryable=True),
     "rate_missing": HttpAnswer(500, "server_error", is_retryable=False),
     "usage_contradiction": HttpAnswer(502, "provider_error", is_retryable=False),

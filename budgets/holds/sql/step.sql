@@ -62,9 +62,12 @@ returns jsonb language sql stable as $$
               then greatest(d.limit_amount - p_limit, 0) else 0 end)::text)
 $$;
 
+-- Every table is read by an index. A connection plans each statement once, when it first runs it:
+-- on a young site the tables are nearly empty then, and the planner would read them whole, call
+-- after call, while they grow, until autovacuum tells it otherwise.
 create function budgets_step(p_holds json, p_settles json, p_now timestamptz default null)
 returns table (op text, request_id uuid, code text, amount_usd numeric, told jsonb)
-language plpgsql as $$
+language plpgsql set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
   v_now constant timestamptz := coalesce(p_now, clock_timestamp());

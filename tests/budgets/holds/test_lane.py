@@ -103,18 +103,19 @@ def test_batches_what_waits_and_gives_each_its_own_verdict(alice: Tenant) -> Non
 
 
 def test_repeats_the_same_ids_when_its_connection_is_lost_under_load(alice: Tenant) -> None:
-    """Kill the connection in the middle of a statement, once a round."""
-    killed = 0
-    rounds = 10
+    """Kill the connection in the middle of a statement, at most once a round."""
+    killed = rounds = 0
 
     async def scenario() -> list[Verdict]:
-        nonlocal killed
+        nonlocal killed, rounds
         told: list[Verdict] = []
         async with (
             running(hold_patience_s=30) as lane,
             await psycopg.AsyncConnection.connect(address(), autocommit=True) as other,
         ):
-            for _ in range(rounds):
+            # On a busy machine a round is often over before anyone looks.
+            while killed < 5 and rounds < 100:
+                rounds += 1
                 load = asyncio.create_task(whole_calls(lane, alice, 40))
                 was_killed = False
                 while not was_killed and not load.done():
@@ -128,7 +129,7 @@ def test_repeats_the_same_ids_when_its_connection_is_lost_under_load(alice: Tena
 
     verdicts = asyncio.run(scenario())
 
-    assert killed >= rounds / 2
+    assert killed == 5
     assert len(verdicts) == rounds * 40
     # A settle whose first answer was lost finds that it has been booked already.
     assert {verdict.code for verdict in verdicts} <= {"settled", "already"}

@@ -208,6 +208,44 @@ def test_limits_requests_in_a_minute(site: Site, upstream: Upstream) -> None:
     assert len(upstream.requests) == len(alice.journal()) == [a.status for a in told].count(200)
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        # A call counts for its bound of the input, about a hundred, and its cap of 1024.
+        {"unit": "tokens", "window": "minute", "limit": "500"},
+        {"unit": "requests", "window": "day", "limit": "0"},
+        {"unit": "in_flight", "window": "total", "limit": "0"},
+    ],
+    ids=lambda limit: limit["unit"],
+)
+def test_a_call_larger_than_a_rate_limit_is_not_told_to_try_again(
+    site: Site, upstream: Upstream, limit: dict[str, str]
+) -> None:
+    alice = tenants.tenant(limits=[{**limit, "name": "Pace"}])
+
+    told = call(site, alice)
+
+    error = refused(told, upstream, alice, status=429, code="request_exceeds_rate_limit")
+    assert (error["type"], error["budget"]) == ("rate_limit_error", "Pace")
+    assert error["asked"] > error["limit"] == int(limit["limit"])
+    assert told.headers["x-should-retry"] == "false"
+    assert "Retry-After" not in told.headers
+
+
+def test_what_passes_a_rate_limit_is_what_fits_into_it(site: Site, upstream: Upstream) -> None:
+    alice = tenants.tenant(limits=[{"unit": "tokens", "window": "day", "limit": "500"}])
+
+    assert call(site, alice).code == "request_exceeds_rate_limit"
+    assert call(site, alice, max_tokens=300).status == 200
+    # What is left of the day's tokens is too little, and tomorrow they begin anew.
+    told = [call(site, alice, max_tokens=390 - len(upstream.requests)) for _ in range(2)][-1]
+
+    assert (told.status, told.code) == (429, "rate_limit_exceeded")
+    assert told.error is not None
+    assert "tokens a day" in told.error["message"]
+    assert 0 < int(told.headers["Retry-After"]) <= 86_400
+
+
 def test_tells_what_is_left_of_the_rate_limits(site: Site, upstream: Upstream) -> None:
     alice = tenants.tenant(
         limits=[
