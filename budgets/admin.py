@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from budgets.alerts.admin import AlertAdmin, AlertRuleAdmin, ChannelAdmin, DeliveryAdmin
 from budgets.health.admin import TickAdmin
 from budgets.history.admin import ChangeAdmin
 from budgets.holds.admin import HoldAdmin, JournalEntryAdmin
@@ -15,10 +16,14 @@ from budgets.tenancy.admin_keys import ApiKeyAdmin
 from budgets.tenancy.admin_users import UserAdmin
 
 __all__ = [
+    "AlertAdmin",
+    "AlertRuleAdmin",
     "ApiKeyAdmin",
     "BalanceAdmin",
     "BudgetAdmin",
     "ChangeAdmin",
+    "ChannelAdmin",
+    "DeliveryAdmin",
     "HoldAdmin",
     "IdempotencyKeyAdmin",
     "JournalEntryAdmin",

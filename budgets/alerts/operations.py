@@ -13,12 +13,14 @@ from django.db import transaction
 
 from budgets.alerts.channels.kinds import TRANSPORTS
 from budgets.alerts.channels.webhook.transport import WebhookTransport
+from budgets.alerts.checks import check_one
 from budgets.alerts.dispatch import config_of, sealed_config, send_due
 from budgets.alerts.evaluate import TRIES_FOR
 from budgets.alerts.kinds import OBSERVED
 from budgets.alerts.message import Message
 from budgets.alerts.models import Alert, AlertRule, Channel, Delivery, Observation, Watch
 from budgets.alerts.outbox import LEASE, page_url, write_message
+from budgets.alerts.ready_made import prepare_organizations
 from budgets.core.errors import DomainError
 from budgets.core.money import quantize_usd
 from budgets.tenancy.models import Organization, User
@@ -131,7 +133,7 @@ def put_rule(*, rule: AlertRule, now: datetime, channels: Sequence[Channel] | No
     """
     rule.next_check_at = now
     rule.full_clean()
-    _check_owner(rule, channels or ())
+    check_rule(rule=rule, channels=channels or ())
     with transaction.atomic():
         rule.save()
         if channels is not None:
@@ -142,7 +144,11 @@ def put_rule(*, rule: AlertRule, now: datetime, channels: Sequence[Channel] | No
             going.update(state=Alert.State.RECOVERED, recovered_at=now)
 
 
-def _check_owner(rule: AlertRule, channels: Sequence[Channel]) -> None:
+def check_rule(*, rule: AlertRule, channels: Sequence[Channel]) -> None:
+    """Refuse a rule that its fields by themselves allow.
+
+    :raises ValidationError: if a budget or channel belongs to others, or it could never tell
+    """
     budget = rule.budget
     if budget is not None and budget.organization_id not in (None, rule.organization_id):
         raise ValidationError({"budget": "The budget belongs to another organization."})
@@ -231,6 +237,14 @@ def resend(*, deliveries: Sequence[Delivery], now: datetime) -> int:
     return Delivery.objects.filter(
         pk__in=[delivery.pk for delivery in deliveries], state=Delivery.State.DEAD
     ).update(state=Delivery.State.WAITING, attempts=0, next_try_at=now, give_up_at=now + TRIES_FOR)
+
+
+def check_now(*, organization: Organization, now: datetime) -> None:
+    """Look at all of an organization's rules at once, due or not; messages go out as ever."""
+    prepare_organizations(now=now)
+    rules = AlertRule.objects.for_organization(organization).filter(active=True)
+    for rule_id in rules.order_by("pk").values_list("pk", flat=True):
+        check_one(rule_id=rule_id, now=now)
 
 
 def acknowledge(*, alert: Alert, by: User, now: datetime) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
 from budgets.alerts.models import Alert, Delivery
+from budgets.core.clock import Period
 from budgets.tenancy.models import Organization
+
+_MOST_LINES = 500
+_RANKS = {"critical": 0, "warning": 1, "info": 2}
 
 
 def alerts_of(
@@ -26,18 +29,20 @@ def alerts_of(
 
 
 def alert_lines(
-    *, organization: Organization, now: datetime, user_id: int | None = None
+    *, organization: Organization, user_id: int | None = None, period: Period | None = None
 ) -> list[str]:
-    """List what is wrong at the moment, one line each, the worst first: the report's ``alerts``."""
-    ranks = {"critical": 0, "warning": 1, "info": 2}
-    going_on = [
-        alert
-        for alert in alerts_of(organization=organization, user_id=user_id, is_going_on=True)
-        if alert.window_ends_at is None or alert.window_ends_at > now
-    ]
+    """List what is wrong, one line each, the worst first: what goes on, or what was told in a period.
+
+    Of a rule and subject only the worst is listed. For the command and for the report.
+    """
+    alerts = alerts_of(organization=organization, user_id=user_id, is_going_on=period is None)
+    if period is not None:
+        alerts = alerts.filter(opened_at__gte=period.starts_at)
+    if period is not None and period.ends_at is not None:
+        alerts = alerts.filter(opened_at__lt=period.ends_at)
     worst_of: dict[Any, Alert] = {}
-    for alert in sorted(going_on, key=lambda one: (ranks[one.level], -one.pk)):
-        worst_of.setdefault((alert.rule_id, alert.subject), alert)
+    for alert in sorted(alerts[:_MOST_LINES], key=lambda one: (_RANKS[one.level], -one.pk)):
+        worst_of.setdefault((alert.rule_id, alert.subject, alert.window_start), alert)
     return [alert.title for alert in worst_of.values()]
 
 

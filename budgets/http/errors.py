@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import Http404
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
@@ -137,6 +138,8 @@ def as_domain_error(error: Exception) -> DomainError | None:
         return error
     if isinstance(error, Http404):
         return NotFound()
+    if isinstance(error, ValidationError):
+        return Invalid(_first_text(_messages(error)), param=_first_field(error))
     if isinstance(error, drf.APIException):
         code = _DRF_CODES.get(type(error), "invalid_request")
         translated = DomainError(_first_text(error.detail))
@@ -149,6 +152,12 @@ class NotFound(DomainError):
     """There is nothing at this address."""
 
     code = "not_found"
+
+
+class Invalid(DomainError):
+    """A field is not valid."""
+
+    code = "value_out_of_range"
 
 
 class MethodNotAllowed(DomainError):
@@ -185,10 +194,20 @@ _DRF_CODES: dict[type[drf.APIException], str] = {
 def _first_text(detail: Any) -> str:
     if isinstance(detail, dict):
         name, value = next(iter(detail.items()))
-        return f"{name}: {_first_text(value)}"
+        is_whole = name in (NON_FIELD_ERRORS, "non_field_errors")
+        return _first_text(value) if is_whole else f"{name}: {_first_text(value)}"
     if isinstance(detail, list):
         return _first_text(detail[0])
     return str(detail)
+
+
+def _messages(error: ValidationError) -> Any:
+    return error.message_dict if hasattr(error, "error_dict") else error.messages
+
+
+def _first_field(error: ValidationError) -> str | None:
+    field = next(iter(error.error_dict), None) if hasattr(error, "error_dict") else None
+    return None if field == NON_FIELD_ERRORS else field
 
 
 def _plain(value: Any) -> Any:

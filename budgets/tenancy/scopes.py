@@ -9,3 +9,5 @@ class Scope(StrEnum):
     """A permission that a key carries; people who are signed in need none."""
 
     USAGE_READ = "usage:read"
+    ALERTS_READ = "alerts:read"
+    ALERTS_WRITE = "alerts:write"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from budgets.alerts.queries import alert_lines
 from budgets.core.money import ZERO_USD
 from budgets.core.snapshot import one_snapshot
+from budgets.tenancy.models import Organization
 from tracking.usage.comparison import Efficiency, efficiency
 from tracking.usage.names import Name, names_of
 from tracking.usage.queries import figures_of, usage_of
@@ -54,5 +56,7 @@ def cost_report(*, part: Slice, days: Days) -> CostReport:
 
 
 def told_alerts(*, part: Slice, days: Days) -> tuple[str, ...]:
-    """Give what people were told about the spend of these days: nothing, where no rule tells."""
-    return ()
+    """Give what people were told in these days, the worst first; of a person what is about them."""
+    organization = Organization.objects.get(pk=part.organization_id)
+    about = part.viewer_id or part.user_id
+    return tuple(alert_lines(organization=organization, user_id=about, period=days.period))

@@ -1,0 +1,79 @@
+"""The page of alerts: what goes on, what was told, by which rules and ways."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from budgets.alerts.models import AlertRule, Channel
+from budgets.alerts.operations import acknowledge
+from budgets.alerts.queries import alerts_of, deliveries_of
+from budgets.core import clock
+from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
+from budgets.tenancy.models import User
+
+_PER_PAGE = 50
+_LATEST = 20
+
+
+@never_cache
+@login_required
+@require_safe
+def alerts(request: HttpRequest) -> HttpResponse:
+    """Show what goes on and what was told; to who sees everyone also rules, ways and messages."""
+    try:
+        viewer = _viewer(request, request.GET.get("organization"))
+    except NoMembership as error:
+        return render(request, "spending/no_membership.html", {"message": error.message})
+    organization = viewer.organization
+    told = alerts_of(organization=organization, user_id=viewer.only_user_id)
+    context: dict[str, Any] = {
+        "viewer": viewer,
+        "section": "alerts_page",
+        "going_on": told.exclude(state="recovered")[:_PER_PAGE],
+        "page": Paginator(told.filter(state="recovered"), _PER_PAGE).get_page(
+            request.GET.get("page")
+        ),
+    }
+    if viewer.sees_everyone:
+        rules = AlertRule.objects.for_organization(organization).order_by("-active", "pk")
+        channels = Channel.objects.for_organization(organization).order_by("-active", "pk")
+        context |= {
+            "rules": rules.prefetch_related("channels"),
+            "channels": channels,
+            "deliveries": deliveries_of(organization=organization)[:_LATEST],
+        }
+    return render(request, "alerts/alerts.html", context)
+
+
+@login_required
+@require_POST
+def take_on(request: HttpRequest, pk: int) -> HttpResponse:
+    """Acknowledge an alert, and go back to the page."""
+    try:
+        viewer = _viewer(request, request.POST.get("organization"))
+    except NoMembership as error:
+        raise Http404 from error
+    alert = (
+        alerts_of(organization=viewer.organization, user_id=viewer.only_user_id)
+        .filter(pk=pk)
+        .first()
+    )
+    if alert is None:
+        raise Http404
+    acknowledge(alert=alert, by=viewer.user, now=clock.now())
+    return redirect(f"{reverse('alerts')}?organization={viewer.organization.slug}")
+
+
+def _viewer(request: HttpRequest, slug: str | None) -> Viewer:
+    try:
+        return viewer_of(user=cast(User, request.user), slug=slug or None)
+    except OrganizationNotFound as error:
+        raise Http404 from error

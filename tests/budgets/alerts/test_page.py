@@ -1,0 +1,98 @@
+"""The page of alerts, and the command that says what is wrong."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+
+import pytest
+import time_machine
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from budgets.alerts.models import Alert, Channel
+from budgets.tenancy.models import ApiKey, Organization, User
+from tests import make
+from tests.budgets.alerts.things import rule, spend, tick
+from tests.make import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def page(who: User, **params: str) -> str:
+    client = Client()
+    client.force_login(who)
+    response = client.get("/alerts/", params)
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def crossed(acme: Organization, key: ApiKey) -> Alert:
+    rule(of=acme, each="user", name="Spend of a day")
+    spend(key=key, usd="12")
+    tick()
+    return Alert.objects.get()
+
+
+def test_shows_what_goes_on_and_by_which_rules_and_ways(
+    acme: Organization, key: ApiKey, slack: Channel
+) -> None:
+    crossed(acme, key)
+
+    html = page(key.user)
+
+    assert "User alice@example.org spending alert: $12.00 (limit: $10.00)" in html
+    for text in ("Spend of a day", "93.184.215.14/…oken", "opened: User alice", "Take it on"):
+        assert text.casefold() in html.casefold(), text
+    assert "secret-token" not in html
+
+
+def test_shows_members_only_what_is_about_them(acme: Organization, key: ApiKey) -> None:
+    crossed(acme, key)
+    bob = make.member(of=acme)
+
+    html = page(bob)
+
+    assert "alice" not in html
+    assert "Spend of a day" not in html
+
+
+def test_takes_an_alert_on_from_the_page(acme: Organization, key: ApiKey) -> None:
+    alert = crossed(acme, key)
+    client = Client()
+    address = f"/alerts/{alert.pk}/acknowledge/"
+    client.force_login(make.member(of=acme))
+    assert client.post(address, {"organization": "acme"}).status_code == 404
+    client.force_login(key.user)
+
+    response = client.post(address, {"organization": "acme"}, follow=True)
+
+    assert "taken on by alice@example.org" in response.content.decode()
+
+
+def test_sends_strangers_to_sign_in_and_tells_who_belongs_nowhere() -> None:
+    assert Client().get("/alerts/").url.startswith("/login/")  # type: ignore[attr-defined]
+    assert "member of an organization" in page(make.user(name="nobody"))
+
+
+def test_the_command_looks_at_all_rules_now(acme: Organization, key: ApiKey) -> None:
+    with time_machine.travel(NOW, tick=False):
+        spend(key=key, usd="120")
+        out = StringIO()
+        call_command("check_alerts", organization="acme", stdout=out)
+        assert out.getvalue().splitlines() == [
+            "acme:",
+            "  Model gpt-4o-mini spending alert: $120.00 (limit: $50.00)",
+            "  User alice@example.org spending alert: $120.00 (limit: $10.00)",
+            "  Daily spending alert: $120.00 (limit: $100.00)",
+        ]
+        out = StringIO()
+        call_command("check_alerts", json=True, stdout=out)
+        assert len(json.loads(out.getvalue())["acme"]) == 3
+
+    with time_machine.travel(NOW.replace(year=2027), tick=False):
+        out = StringIO()
+        call_command("check_alerts", stdout=out)
+        assert out.getvalue() == "acme: no cost alerts\n"
+    with pytest.raises(CommandError, match="no organization nowhere"):
+        call_command("check_alerts", organization="nowhere")
