@@ -43,6 +43,9 @@ MULTIMODAL_RATES = {
     "input@flex": "0.000000125021",
     "output@flex": "0.000000500023",
 }
+# The built-in demo, one that only answers as a response, and one that is called by messages.
+DEMO, RESPONDING, WRITING = "demo/small", "test/responding", "claude/plain"
+REASONING_USD, WRITE_USD, WRITE_1H_USD = "0.000002345671", "0.000000154321", "0.000000246913"
 
 _numbers = itertools.count(1)
 
@@ -129,6 +132,10 @@ def list_models(*, upstream_url: str) -> None:
     )
     for name in (MODEL, GONE, UNCONNECTED):
         _list(name, {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD})
+    connect_provider(name="demo", kind=Provider.Kind.DEMO)
+    usual = {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD}
+    _list(DEMO, usual)
+    _list(RESPONDING, {**usual, "reasoning": REASONING_USD}, mode=CatalogModel.Mode.RESPONSES)
     _list(ROUND, {"input": "0", "output": "0.001"})
     _list(MULTIMODAL, MULTIMODAL_RATES)
     _list(NO_CHAT, {"input": INPUT_USD, "output": OUTPUT_USD}, mode=CatalogModel.Mode.EMBEDDING)

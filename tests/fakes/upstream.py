@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.fakes import dialects
 from tests.fakes.other_endpoints import ANSWERS, read
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 5, "total_tokens": 16}
@@ -89,14 +90,17 @@ class Upstream:
         """The base URL to enter as a provider's."""
         return f"http://127.0.0.1:{self.port}/v1"
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Answer a call as the script says."""
+    async def answer(
+        self, request: web.Request, *, of: tuple[Any, Any] | None = None
+    ) -> web.StreamResponse:
+        """Answer a call as the script says, or by what makes the whole and the events of another
+        dialect."""
         asked = await read(request)
         self.requests.append(asked)
         self.headers.append(dict(request.headers))
         self.under_way += 1
         try:
-            return await self._scripted(request, asked, self.script)
+            return await self._scripted(request, asked, self.script, of)
         except ConnectionError:
             self.aborted += 1
             return web.Response()  # Nobody is there to take it.
@@ -104,7 +108,11 @@ class Upstream:
             self.under_way -= 1
 
     async def _scripted(
-        self, request: web.Request, asked: dict[str, Any], script: Script
+        self,
+        request: web.Request,
+        asked: dict[str, Any],
+        script: Script,
+        of: tuple[Any, Any] | None = None,
     ) -> web.StreamResponse:
         if script.gate and script.gate_before_word is None:
             await script.gate.passed(request)
@@ -122,12 +130,21 @@ class Upstream:
         if other:
             self.served += 1
             return other(asked, script)
+        if of is not None:
+            return await self._other(request, asked, script, of)
         if asked.get("stream"):
             return await self._stream(request, asked, script)
+        return self._whole(asked, script)
+
+    def _whole(self, asked: dict[str, Any], script: Script) -> web.Response:
         self.served += 1
         message = script.message or {"role": "assistant", "content": "".join(script.words)}
         choices = [
-            {"index": index, "message": message, "finish_reason": "stop"}
+            {
+                "index": index,
+                "message": message,
+                "finish_reason": "tool_calls" if message.get("tool_calls") else "stop",
+            }
             for index in range(asked.get("n") or 1)
         ]
         body = {**_frame(asked, "chat.completion", script), "choices": choices, **script.more}
@@ -135,13 +152,24 @@ class Upstream:
             body["usage"] = script.usage
         return web.json_response(body)
 
+    async def _other(
+        self, request: web.Request, asked: dict[str, Any], script: Script, of: tuple[Any, Any]
+    ) -> web.StreamResponse:
+        whole, events = of
+        if asked.get("stream"):
+            told = await dialects.stream(request, events(asked, script), script, broken=_broken)
+        else:
+            told = web.json_response(whole(asked, script))
+        self.served += 1
+        return told
+
     async def _stream(
         self, request: web.Request, asked: dict[str, Any], script: Script
     ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         frame = _frame(asked, "chat.completion.chunk", script) | script.more
-        for position, word in enumerate(script.words):
+        for position, word in enumerate(() if script.message else script.words):
             if script.breaks_after == position:
                 _broken(request)
                 return response
@@ -150,7 +178,10 @@ class Upstream:
             delta = {"index": 0, "delta": {"role": "assistant", "content": word}}
             await response.write(_event({**frame, "choices": [delta]}))
             await asyncio.sleep(script.word_wait_s)
-        ending = {"index": 0, "delta": {}, "finish_reason": "stop"}
+        calls = (script.message or {}).get("tool_calls", ())
+        for delta in _call_deltas(calls):
+            await response.write(_event({**frame, "choices": [{"index": 0, "delta": delta}]}))
+        ending = {"index": 0, "delta": {}, "finish_reason": "tool_calls" if calls else "stop"}
         await response.write(_event({**frame, "choices": [ending]}))
         if script.usage is not None:
             await response.write(_event({**frame, "choices": [], "usage": script.usage}))
@@ -171,6 +202,9 @@ def running_upstream() -> Iterator[Upstream]:
         app = web.Application(client_max_size=64_000_000)
         for path in ("/v1/chat/completions", *ANSWERS):
             app.router.add_post(path, upstream.answer)
+        app.router.add_post("/v1/chat/completions", upstream.answer)
+        for path, handler in dialects.handlers(upstream).items():
+            app.router.add_post(path, handler)
         runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -205,6 +239,17 @@ def _broken(request: web.Request) -> web.Response:
 
 def _frame(asked: dict[str, Any], kind: str, script: Script) -> dict[str, Any]:
     return {"id": script.ident, "object": kind, "created": 1_700_000_000, "model": asked["model"]}
+
+
+def _call_deltas(calls: Any) -> Iterator[dict[str, Any]]:
+    """Each call comes in two pieces, its name first."""
+    for index, call in enumerate(calls):
+        function = call["function"]
+        begun = {**call, "index": index, "function": {**function, "arguments": ""}}
+        yield {"role": "assistant", "content": None, "tool_calls": [begun]}
+        middle = len(function["arguments"]) // 2
+        for piece in (function["arguments"][:middle], function["arguments"][middle:]):
+            yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
 
 
 def _event(body: dict[str, Any]) -> bytes:

@@ -151,12 +151,12 @@ class Whole(Sending):
         return Answer(replace(told, content=content), charged)
 
     async def _attempt(self, call: ProviderCall) -> End:
+        endpoint, request = self.admitted.found.endpoint, self.admitted.found.request
         try:
-            reply = await providers.send(call)
+            answer = await providers.send(call)
         except ProviderFailure as failure:
             return operations.end_of_failure(failure)
-        self._reply = reply
-        endpoint, request = self.admitted.found.endpoint, self.admitted.found.request
+        self._reply = reply = endpoint.translated(request=request, reply=answer)
         usage = endpoint.usage(request=request, reply=reply)
         is_counted_here = usage is None
         texts = endpoint.texts(reply=reply) if usage is None else None

@@ -13,6 +13,11 @@ urlpatterns = [
         views.Calls.as_view(endpoint=table.CHAT_COMPLETIONS),
         name="chat-completions",
     ),
+    path("v1/responses", views.Calls.as_view(endpoint=table.RESPONSES), name="responses"),
+    path("v1/messages", views.Calls.as_view(endpoint=table.MESSAGES), name="messages"),
+    re_path(
+        r"^v1/messages/.*$", views.Nowhere.as_view(endpoint=table.MESSAGES), name="no-messages"
+    ),
     path("v1/models", views.Models.as_view(), name="models"),
     path("v1/models/<path:name>", views.Models.as_view(), name="model"),
     path("v1/key", views.Key.as_view(), name="key"),

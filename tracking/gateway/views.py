@@ -132,13 +132,19 @@ class Key(AsyncAPIView):
 
 
 class Nowhere(AsyncAPIView):
-    """Every other address under /v1."""
+    """Every other address under /v1, told in the dialect of an endpoint."""
+
+    endpoint: Endpoint[Any] = CHAT_COMPLETIONS
 
     async def dispatch(  # type: ignore[override]  # Async, as in the class above.
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Answer 404 in the documented shape."""
         return self.error_response(NotFound(f"There is nothing at {request.path}."))
+
+    def error_body(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
+        """Write an error in the endpoint's dialect."""
+        return self.endpoint.error(error, request_id=request_id)
 
 
 async def _answer_again(

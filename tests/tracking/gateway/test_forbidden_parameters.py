@@ -24,8 +24,14 @@ SHAPES = sorted(
     {shape for endpoint in ENDPOINTS for shape in shapes_within(endpoint.shape)},
     key=lambda shape: shape.__name__,
 )
-# Schemas of JSON, which the library passes on as they are.
-FREE = {"Function.parameters", "OldFunction.parameters", "JsonSchema.schema_"}
+# Schemas of JSON, and what a model wrote earlier: passed on as they are, and obeyed by nobody.
+FREE = {
+    *("Function.parameters", "OldFunction.parameters", "JsonSchema.schema_"),
+    *("FunctionTool.parameters", "JsonSchemaFormat.schema_", "Tool.input_schema"),
+    *("JsonFormat.schema_", "ToolUseBlock.input", "TextBlock.citations"),
+    *("OutputText.annotations", "OutputText.logprobs", "OutputText.parsed"),
+    "FunctionCall.parsed_arguments",
+}
 # The only name that callers share with what the library obeys, and that is kept from it.
 SHARED = {"metadata"}
 

@@ -64,6 +64,10 @@ class Endpoint(ABC, Generic[Asked]):
     def parameters(self, *, request: Asked, route: Route, cap: int | None) -> dict[str, Any]:
         """Give what goes to the provider, with the output cap, without ``model`` and ``stream``."""
 
+    def translated(self, *, request: Asked, reply: Reply) -> Reply:
+        """Give a whole answer in this endpoint's dialect, where it was sent as another."""
+        return reply
+
     @abstractmethod
     def usage(self, *, request: Asked, reply: Reply) -> Usage | None:
         """Read what a whole answer used; None if the provider does not report it."""
