@@ -5,6 +5,7 @@ from __future__ import annotations
 from tracking.gateway.models import (
     Alias,
     AliasTarget,
+    CachedAnswer,
     Provider,
     RouteEdition,
     RouteHealth,
@@ -24,6 +25,7 @@ from tracking.usage.models import (
 __all__ = [
     "Alias",
     "AliasTarget",
+    "CachedAnswer",
     "CatalogModel",
     "CostRecord",
     "DayUsage",

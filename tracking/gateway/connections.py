@@ -11,7 +11,7 @@ from django.db import transaction
 from budgets.core.sealing import seal
 from budgets.http.outbound import check_url
 from budgets.tenancy.models import Organization
-from tracking.gateway.models import Provider, StoredAnswer
+from tracking.gateway.models import CachedAnswer, Provider, StoredAnswer
 from tracking.gateway.routes import owner_text
 from tracking.pricing.models import CatalogModel
 from tracking.pricing.operations import import_catalog
@@ -92,9 +92,10 @@ def set_provider_active(*, provider: Provider, active: bool) -> None:
 
 
 def sweep_answers(*, now: datetime) -> int:
-    """Delete kept answers whose time is over; give their number."""
-    deleted, _ = StoredAnswer.objects.filter(expires_at__lte=now).delete()
-    return deleted
+    """Delete kept answers whose time is over, those of the cache too; give their number."""
+    stored, _ = StoredAnswer.objects.filter(expires_at__lte=now).delete()
+    cached, _ = CachedAnswer.objects.filter(expires_at__lte=now).delete()
+    return stored + cached
 
 
 def prepare_site(*, environment: Mapping[str, str], now: datetime) -> list[str]:

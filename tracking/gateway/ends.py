@@ -5,6 +5,7 @@ full answer with usage                                price of the usage, kind `
 answer without usage                                  what was counted here, kind ``estimate``
 failure that the provider does not bill               nothing, kind ``release``
 failure that may be billed, nothing known             the whole hold, kind ``estimate``
+answer from the cache                                 nothing, kind ``charge``
 stream broken off after some output, no usage         what was counted here, kind ``estimate``
 ====================================================  ========================================
 """
@@ -59,6 +60,7 @@ class End:
     """How an attempt at a call ended. ``usage`` None means that nothing was reported or counted.
 
     ``provider`` is the one it was made at, "" the model's own; ``credential`` the key it was made with.
+    ``saved_usd`` is what an answer from the cache would have cost; None for one that was made.
     """
 
     usage: Usage | None = None
@@ -75,6 +77,7 @@ class End:
     attempt: int = 1
     provider: str = ""
     credential: str = ""
+    saved_usd: Decimal | None = None
 
     @property
     def is_unbilled(self) -> bool:
@@ -107,6 +110,8 @@ def settled(*, call: Call, end: End) -> Settled:
 
 def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
     """Choose kind, usage, usage source and cost."""
+    if end.saved_usd is not None:
+        return "charge", Usage(requests=0), "none", Cost((), ZERO_USD)
     if end.usage is not None:
         kind = "estimate" if end.is_counted_here else "charge"
         source = "counted" if end.is_counted_here else "provider"
@@ -128,6 +133,8 @@ def _charge(call: Call, end: End) -> tuple[str, Usage, str, Cost]:
 
 
 def _outcome(end: End) -> str:
+    if end.saved_usd is not None:
+        return "cached"
     if end.failure is None:
         return "cancelled" if end.was_cancelled else "completed"
     if end.usage is not None:
@@ -161,6 +168,7 @@ def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> d
         "reasoning_tokens": usage.reasoning_tokens,
         "lines": charged.lines_json(),
         "cost_usd": usd_text(charged.total_usd),
+        "saved_usd": usd_text(end.saved_usd or ZERO_USD),
         "output_cap_tokens": call.output_cap_tokens,
         "is_fitted": call.is_fitted,
         "finish_reason": _plain(end.finish_reason, 40),

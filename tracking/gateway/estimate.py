@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from budgets.core.errors import DomainError
+from budgets.core.money import ZERO_USD
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds, WorstRates, upper_bound, worst_rates
 from tracking.pricing.usage import Usage
@@ -75,6 +76,15 @@ class Estimate:
             input_tokens=self.bounds.input_tokens,
             output_tokens=self.bounds.choices * a_choice,
         )
+
+
+# What a call is held for that is not sent anywhere.
+NOTHING = Estimate(
+    usd=ZERO_USD,
+    least_usd=ZERO_USD,
+    bounds=Bounds(input_tokens=0, output_tokens=0),
+    worst=WorstRates(input_usd=ZERO_USD, output_usd=ZERO_USD, fixed_usd=ZERO_USD),
+)
 
 
 def fixed(*, model: PricedModel, bounds: Bounds, readings: int = 1) -> Estimate:

@@ -6,7 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from budgets.history.tables import tracked
-from budgets.tenancy.models import Organization, OrganizationOwned
+from budgets.tenancy.models import Organization, OrganizationOwned, Project
 from tracking.pricing.models import CatalogModel
 
 
@@ -238,3 +238,30 @@ class StoredAnswer(models.Model):
 
     def __str__(self) -> str:
         return str(self.request_id)
+
+
+class CachedAnswer(models.Model):
+    """An answer that is kept for a project's requests that are the same: encrypted, for a while."""
+
+    organization = models.ForeignKey(
+        Organization, on_delete=models.PROTECT, related_name="cached_answers"
+    )
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="cached_answers")
+    digest = models.BinaryField(max_length=32, help_text="SHA-256 of what was asked.")
+    sealed = models.BinaryField()
+    cost_usd = models.DecimalField(
+        max_digits=24, decimal_places=12, help_text="What the answer cost when it was made."
+    )
+    expires_at = models.DateTimeField(db_index=True)
+
+    objects = OrganizationOwned.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "project", "digest"], name="cached_answer_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return bytes(self.digest).hex()

@@ -41,7 +41,7 @@ from tracking.gateway.doors.call import ProviderCall, Route
 from tracking.gateway.endpoints.bodies import CallBody
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.ends import Call, End, Settled, settled
-from tracking.gateway.estimate import Estimate, OutputRules
+from tracking.gateway.estimate import NOTHING, Estimate, OutputRules
 from tracking.gateway.failures import ProviderFailure
 from tracking.gateway.routes import Option
 from tracking.gateway.runtime import Runtime
@@ -156,6 +156,15 @@ async def hold(
             refusal = error
     assert refusal is not None
     raise refusal
+
+
+async def hold_nothing(work: Runtime, *, found: Found, inquiry: Inquiry) -> Admitted:
+    """Admit a call that will cost nothing: who may not call is refused, and requests are counted.
+
+    :raises DomainError: a refusal, or LedgerUnavailable
+    """
+    way = _Way(found, NOTHING, is_last_round=True)
+    return await _hold_for(work, way=way, inquiry=inquiry, instead_of=None, room_by=0)
 
 
 @dataclass(frozen=True, slots=True)

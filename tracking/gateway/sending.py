@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -17,6 +17,8 @@ from django.conf import settings
 from budgets.http.wire import json_bytes
 from tracking.gateway import operations, providers
 from tracking.gateway.attempts import Attempts
+from tracking.gateway.caching.calls import Answer, Caching, keep_answer
+from tracking.gateway.caching.store import KeptAnswer
 from tracking.gateway.choosing import RetryRules, may_fall_back
 from tracking.gateway.doors.call import ProviderCall, Reply
 from tracking.gateway.ends import End, settled
@@ -27,22 +29,20 @@ from tracking.gateway.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A provider's answer as the client gets it, and what it cost."""
-
-    reply: Reply
-    charged: Charged
-
-
 class Sending(ABC):
     """One admitted call on its way. ``admitted`` is another one once it has fallen back."""
 
-    def __init__(self, work: Runtime, admitted: Admitted) -> None:
+    def __init__(self, work: Runtime, admitted: Admitted, caching: Caching | None = None) -> None:
         self.admitted = admitted
         self._work = work
+        self._caching = caching
         self._client_is_gone = asyncio.Event()
         self._clock = Stopwatch()
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the answer may be kept for requests that are the same."""
+        return self._caching is not None
 
     def close(self) -> None:
         """Note that nobody waits for the answer any more."""
@@ -107,6 +107,13 @@ class Sending(ABC):
             credential=option.route.credential,
         )
 
+    async def _cache(self, end: End, answer: KeptAnswer) -> None:
+        """Keep an answer for the next request that is the same, if it is one to be kept."""
+        if self._caching is not None:
+            await keep_answer(
+                self._work, caching=self._caching, call=self.admitted.call, end=end, answer=answer
+            )
+
     def _may_fall_back(self, end: End) -> bool:
         admitted, failure = self.admitted, end.failure
         return (
@@ -148,6 +155,7 @@ class Whole(Sending):
         await operations.keep(
             self._work, admitted=self.admitted, body=content, content_type=told.content_type
         )
+        await self._cache(end, KeptAnswer(charged.cost_usd, body=self._reply.body))
         return Answer(replace(told, content=content), charged)
 
     async def _attempt(self, call: ProviderCall) -> End:

@@ -12,12 +12,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 from django.conf import settings
 
 from budgets.core.errors import DomainError
 from budgets.http.errors import InternalError, answer_of
 from tracking.gateway import operations, providers
+from tracking.gateway.caching.calls import Caching
+from tracking.gateway.caching.store import KeptAnswer
 from tracking.gateway.doors.call import ProviderCall
 from tracking.gateway.endpoints.endpoint import EventReader
 from tracking.gateway.ends import End
@@ -39,14 +42,15 @@ _PING = b": ping\n\n"
 class Relay(Sending):
     """One streamed call between a provider and a client who may leave at any moment."""
 
-    def __init__(self, work: Runtime, admitted: Admitted) -> None:
-        super().__init__(work, admitted)
+    def __init__(self, work: Runtime, admitted: Admitted, caching: Caching | None = None) -> None:
+        super().__init__(work, admitted, caching)
         self._pipe = Pipe(most_bytes=_MOST_WAITING_BYTES)
         self._begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reading: asyncio.Timeout | None = None
         self._events = self._read_anew()
         self._is_whole = True
         self._told: list[bytes] = []
+        self._came: list[dict[str, Any]] = []
 
     async def begin(self) -> None:
         """Send the call and wait for its first chunk; until it comes, another attempt may be made.
@@ -81,6 +85,8 @@ class Relay(Sending):
         try:
             end, charged = await self._make()
             failure = end.failure
+            if self._is_whole:
+                await self._cache(end, KeptAnswer(charged.cost_usd, events=self._came))
         except Exception:
             logger.exception("stream %s could not settle", self.admitted.call.request_id)
             failure = InternalError()
@@ -94,6 +100,7 @@ class Relay(Sending):
     async def _attempt(self, call: ProviderCall) -> End:
         """Pass the answer on and say how the stream ended."""
         self._events = self._read_anew()
+        self._came.clear()
         failure = None
         try:
             # Without a limit until the client leaves: the provider's own deadline is the door's.
@@ -115,6 +122,8 @@ class Relay(Sending):
     async def _pass_on(self, call: ProviderCall) -> None:
         async with contextlib.aclosing(providers.stream(call)) as blocks:
             async for events in blocks:
+                if self._caching is not None:
+                    self._came += [event.body for event in events]
                 told = b"".join([self._events.pass_on(event) for event in events])
                 if self._events.has_begun and not self._begun.done():
                     self._clock.note_first_byte()

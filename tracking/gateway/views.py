@@ -16,6 +16,7 @@ from budgets.http.async_view import AsyncAPIView, json_response
 from budgets.http.errors import NotFound
 from budgets.tenancy.callers import Caller
 from tracking.gateway import answers, operations, stream
+from tracking.gateway.caching.calls import Answer, caching_of, from_cache
 from tracking.gateway.choices import targets_of
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
@@ -36,24 +37,24 @@ class Calls(AsyncAPIView):
         work = await runtime()
         inquiry = Inquiry(request.headers, request.body, clock.now())
         found = await operations.find(work, endpoint=self.endpoint, inquiry=inquiry)
+        caching = caching_of(found=found, inquiry=inquiry)
         try:
+            hit = caching and await from_cache(work, found=found, inquiry=inquiry, caching=caching)
+            if hit:
+                return _answered(hit.admitted, hit.answer, cache="hit")
             admitted = await operations.hold(work, found=found, inquiry=inquiry)
         except IdempotencyDone as repeated:
             return await _answer_again(work, found=found, repeated=repeated, now=inquiry.now)
         if found.request.is_streamed:
-            return await self._streamed(stream.Relay(work, admitted))
-        return await self._whole(Whole(work, admitted))
+            return await self._streamed(stream.Relay(work, admitted, caching))
+        return await self._whole(Whole(work, admitted, caching))
 
     async def _whole(self, whole: Whole) -> HttpResponse:
         try:
             answer = await whole.answer()
         except DomainError as error:
             return self.error_response(error, request_id=str(whole.admitted.call.request_id))
-        return HttpResponse(
-            answer.reply.content,
-            content_type=answer.reply.content_type,
-            headers=_headers(whole.admitted, charged=answer.charged),
-        )
+        return _answered(whole.admitted, answer, cache="miss" if whole.is_cached else "")
 
     async def _streamed(self, relay: stream.Relay) -> HttpResponseBase:
         try:
@@ -62,6 +63,7 @@ class Calls(AsyncAPIView):
             return self.error_response(error, request_id=str(relay.admitted.call.request_id))
         headers = {
             **_headers(relay.admitted),
+            **({"x-cache": "miss"} if relay.is_cached else {}),
             "Cache-Control": "no-cache",
             "X-Accel-Buffering": "no",
         }
@@ -145,6 +147,15 @@ class Nowhere(AsyncAPIView):
     def error_body(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
         """Write an error in the endpoint's dialect."""
         return self.endpoint.error(error, request_id=request_id)
+
+
+def _answered(admitted: Admitted, answer: Answer, *, cache: str) -> HttpResponse:
+    headers = _headers(admitted, charged=answer.charged)
+    if cache:
+        headers["x-cache"] = cache
+    return HttpResponse(
+        answer.reply.content, content_type=answer.reply.content_type, headers=headers
+    )
 
 
 async def _answer_again(

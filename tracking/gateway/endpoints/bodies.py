@@ -124,6 +124,14 @@ class CallBody(Body):
 
     model: ModelName
 
+    # Fields that say whom a call is for, or how its answer is told, and not what is asked.
+    ASIDE: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the same request can be expected to get the same answer."""
+        return False
+
     @property
     def is_streamed(self) -> bool:
         """Whether the answer is to come in events."""

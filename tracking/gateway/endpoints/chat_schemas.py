@@ -144,6 +144,9 @@ class ChatCompletionRequest(CallBody):
     metadata: dict[StoredName, StoredText] | None = Field(default=None, max_length=16)
 
     # Read here and not passed on: the gateway decides them, or keeps them for itself.
+    ASIDE: ClassVar[frozenset[str]] = frozenset(
+        {"metadata", "user", "safety_identifier", "stream_options"}
+    )
     OWN: ClassVar[frozenset[str]] = frozenset(
         {
             "model",
@@ -161,6 +164,11 @@ class ChatCompletionRequest(CallBody):
     def asked_output_tokens(self) -> int | None:
         """The output cap that the caller states, in tokens; the newer parameter wins."""
         return self.max_completion_tokens or self.max_tokens
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether nothing is left to chance: one answer at temperature 0."""
+        return self.temperature == 0 and self.choices == 1
 
     @property
     def end_user(self) -> str:
