@@ -39,7 +39,7 @@ def asked(site: Site, tenant: Tenant, *, key: str = "", **asked_for: Any) -> Tol
 
 def is_hit(answer: Told) -> bool:
     assert answer.status == 200
-    return answer.headers.get("x-cache") == "hit"
+    return bool(answer.headers.get("x-cache") == "hit")
 
 
 def request(**asked_for: Any) -> ChatCompletionRequest:
