@@ -21,8 +21,9 @@ from tracking.spending.budget_lines import (
 )
 from tracking.spending.chart import Chart, chart_of
 from tracking.spending.filters import Filter, named_filters
-from tracking.spending.selection import Selection, place_text
+from tracking.spending.selection import Selection
 from tracking.usage.queries import calls_of, in_flight_of, usage_of
+from tracking.usage.question import place_text
 from tracking.usage.receipts import Receipt, receipt_of
 from tracking.usage.terms import Call, Figures, InFlight, Slice, Usage
 

@@ -89,11 +89,6 @@ def parse(*, params: Mapping[str, str], today: date, zone: ZoneInfo) -> Selectio
     )
 
 
-def place_text(place: Place) -> str:
-    """Write where a list goes on, for an address; parse() reads it back to the microsecond."""
-    return f"{(place.admitted_at - _EPOCH) // timedelta(microseconds=1)}-{place.entry_id}"
-
-
 def _days(given: Mapping[str, str], today: date, zone: ZoneInfo) -> tuple[str, Days]:
     if "from" in given or "to" in given:
         return CUSTOM, _custom_days(given, today, zone)

@@ -60,12 +60,16 @@ _ABOUT = {
     "format": "csv for a table of text. Or ask by the header Accept: text/csv.",
     "compare": "previous: beside as many days before.",
     "limit": "At most so many rows, the dearest first.",
+    "waste": "Only calls wasted so: aborted, failed, truncated or retried.",
+    "prompt_hash": "Only calls of this prompt.",
+    "before": "Where the list goes on: follow next.",
     "by": "What moves: model, user, project, key, provider, endpoint, tag, session or end_user.",
 }
 _IDS = {"days", "user", "project", "key", "limit"}
 
 
-def _parameters(*names: str) -> list[OpenApiParameter]:
+def parameters(*names: str) -> list[OpenApiParameter]:
+    """Describe some parameters."""
     return [
         OpenApiParameter(
             name,
@@ -76,7 +80,8 @@ def _parameters(*names: str) -> list[OpenApiParameter]:
     ]
 
 
-def _listed(name: str, row: type[Serializer[Any]], *, total: bool = True) -> Serializer[Any]:
+def listed(name: str, row: type[Serializer[Any]], *, total: bool = True) -> Serializer[Any]:
+    """Describe an answer that is a list of rows under its heading."""
     parts: dict[str, Any] = {
         "organization": CharField(),
         "period": PeriodSerializer(),
@@ -114,6 +119,7 @@ class UsageView(ManagementView):
     """One question about past use."""
 
     scope = Scope.USAGE_READ
+    known: ClassVar[tuple[str, ...]] = (*PERIOD, *FILTERS)
     more: ClassVar[tuple[str, ...]] = ()
     most_days: ClassVar[int] = MOST_DAYS
 
@@ -122,9 +128,8 @@ class UsageView(ManagementView):
 
         :raises DomainError: with the parameter that makes no sense, or is not theirs to see
         """
-        params = Params.read(
-            dict(request.query_params.lists()), known=(*PERIOD, *FILTERS, *self.more)
-        )
+        query = dict(request.query_params.lists())
+        params = Params.read(query, known=(*self.known, *self.more))
         viewer = self.viewer(slug=params.text("organization"))
         zone = viewer.organization.zone
         today = clock.now().astimezone(zone).date()
@@ -146,7 +151,7 @@ class TotalView(UsageView):
 
     more = ("compare",)
 
-    @extend_schema(parameters=_parameters(*PERIOD, *FILTERS, "compare"), responses=TotalSerializer)
+    @extend_schema(parameters=parameters(*PERIOD, *FILTERS, "compare"), responses=TotalSerializer)
     def get(self, request: Request) -> Response:
         """Give the figures of a period, and what is under way now."""
         asked = self.question(request)
@@ -210,8 +215,8 @@ def by_view(by: By) -> type[UsageView]:
     name = by.replace("_", " ").title().replace(" ", "")
     described = extend_schema(
         operation_id=f"usage_by_{by}",
-        parameters=_parameters(*PERIOD, *FILTERS, "compare", "limit"),
-        responses=_listed(f"UsageBy{name}", ROWS[by]),
+        parameters=parameters(*PERIOD, *FILTERS, "compare", "limit"),
+        responses=listed(f"UsageBy{name}", ROWS[by]),
         description=f"What was spent by {by.replace('_', ' ')}, the dearest first.",
     )
     return described(type(f"By{name}View", (_ByView,), {"by": by, "__doc__": _ByView.__doc__}))
@@ -223,8 +228,8 @@ class MoversView(UsageView):
     more = ("by", "limit")
 
     @extend_schema(
-        parameters=_parameters(*PERIOD, *FILTERS, "by", "limit"),
-        responses=_listed("UsageMovers", ROWS[By.MODEL]),
+        parameters=parameters(*PERIOD, *FILTERS, "by", "limit"),
+        responses=listed("UsageMovers", ROWS[By.MODEL]),
     )
     def get(self, request: Request) -> Response:
         """Give the rows whose cost rose or fell most; each is named as under by-..."""
@@ -239,7 +244,7 @@ class DailyView(UsageView):
     """What was spent day by day."""
 
     @extend_schema(
-        parameters=_parameters(*PERIOD, *FILTERS), responses=_listed("UsageDaily", DaySerializer)
+        parameters=parameters(*PERIOD, *FILTERS), responses=listed("UsageDaily", DaySerializer)
     )
     def get(self, request: Request) -> Response:
         """Give every day, also those without a call, oldest first."""
@@ -256,7 +261,7 @@ class HourlyView(UsageView):
     most_days = MOST_DAYS_BY_HOUR
 
     @extend_schema(
-        parameters=_parameters(*PERIOD, *FILTERS), responses=_listed("UsageHourly", HourSerializer)
+        parameters=parameters(*PERIOD, *FILTERS), responses=listed("UsageHourly", HourSerializer)
     )
     def get(self, request: Request) -> Response:
         """Give every hour of at most 31 days, oldest first; a day may have 23 or 25."""
@@ -279,8 +284,8 @@ class EfficiencyView(UsageView):
     """What each model gives for its money."""
 
     @extend_schema(
-        parameters=_parameters(*PERIOD, *FILTERS),
-        responses=_listed("UsageEfficiency", EfficiencySerializer, total=False),
+        parameters=parameters(*PERIOD, *FILTERS),
+        responses=listed("UsageEfficiency", EfficiencySerializer, total=False),
     )
     def get(self, request: Request) -> Response:
         """Give cost by token, by call and by output of each model, the cheapest first."""
@@ -292,7 +297,7 @@ class EfficiencyView(UsageView):
 class ReportView(UsageView):
     """Everything about a period in one answer."""
 
-    @extend_schema(parameters=_parameters(*PERIOD, *FILTERS), responses=ReportSerializer)
+    @extend_schema(parameters=parameters(*PERIOD, *FILTERS), responses=ReportSerializer)
     def get(self, request: Request) -> Response:
         """Give total, days, models, the twenty dearest people, efficiency and alerts."""
         asked = self.question(request)

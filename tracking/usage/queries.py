@@ -19,6 +19,7 @@ from tracking.usage.terms import (
     By,
     Call,
     CallsPage,
+    CallsWanted,
     DayFigures,
     Days,
     Each,
@@ -108,7 +109,14 @@ def in_flight_of(*, part: Slice) -> InFlight:
     return InFlight(*_rows("in_flight", part.as_arguments())[0])
 
 
-def calls_of(*, part: Slice, period: Period, most: int, before: Place | None = None) -> CallsPage:
+def calls_of(
+    *,
+    part: Slice,
+    period: Period,
+    most: int,
+    before: Place | None = None,
+    only: CallsWanted = CallsWanted(),  # noqa: B008  a constant
+) -> CallsPage:
     """List at most so many calls admitted in a period, newest first, going on behind a place."""
     rows = _rows(
         "calls",
@@ -119,6 +127,8 @@ def calls_of(*, part: Slice, period: Period, most: int, before: Place | None = N
             "before_at": before.admitted_at if before else None,
             "before_id": before.entry_id if before else None,
             "most": most + 1,
+            "waste": only.waste,
+            "prompt_hash": only.prompt_hash,
         },
     )
     calls = tuple(_call(row) for row in rows[:most])

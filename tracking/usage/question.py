@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from budgets.http.params import ParamInvalid, Params
-from tracking.usage.terms import Days
+from tracking.usage.terms import Days, Place
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MOST_ID = 2**63 - 1
 MOST_DAYS = 366
 MOST_ROWS = 1000
 _USUAL_DAYS = 30
@@ -91,3 +93,26 @@ def days_before(days: Days) -> Days:
 
 def _last_days(count: int, today: date, zone: ZoneInfo) -> Days:
     return Days(today - timedelta(days=count - 1), today, zone)
+
+
+def place_text(place: Place) -> str:
+    """Write where a list goes on, for an address; read_place() reads it to the microsecond."""
+    return f"{(place.admitted_at - _EPOCH) // timedelta(microseconds=1)}-{place.entry_id}"
+
+
+def read_place(params: Params) -> Place | None:
+    """Read where a list of calls goes on.
+
+    :raises ParamInvalid: if it goes on nowhere there
+    """
+    text = params.text("before", most=37)
+    if text is None:
+        return None
+    microseconds, _, entry_id = text.partition("-")
+    if not (text.isascii() and microseconds.isdigit() and entry_id.isdigit()):
+        raise ParamInvalid("The list of calls does not go on there.", param="before")
+    try:
+        admitted_at = _EPOCH + timedelta(microseconds=int(microseconds))
+    except OverflowError:
+        raise ParamInvalid("The list of calls does not go on there.", param="before") from None
+    return Place(admitted_at, min(int(entry_id), _MOST_ID))

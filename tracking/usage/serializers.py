@@ -224,6 +224,97 @@ class ReportSerializer(serializers.Serializer[Any]):
     alerts = serializers.ListField(child=serializers.CharField(), source="report.alerts")
 
 
+class ForecastSerializer(serializers.Serializer[Any]):
+    """The total at the end; the truth is meant to lie between low and high four times in five."""
+
+    expected_usd = UsdField()
+    low_usd = UsdField()
+    high_usd = UsdField()
+    last_on = serializers.DateField()
+    reached_on = serializers.DateField(
+        allow_null=True, help_text="When the limit is expected to be reached."
+    )
+    earliest_on = serializers.DateField(
+        allow_null=True, help_text="When the limit is reached if it goes as high as that."
+    )
+    days_known = serializers.IntegerField()
+
+
+class OutlookSerializer(serializers.Serializer[Any]):
+    """Where this month's spend or a budget's is heading; a reason where that cannot be told."""
+
+    name = serializers.CharField()
+    budget_id = serializers.IntegerField(allow_null=True)
+    window = serializers.CharField()
+    spent_usd = UsdField()
+    limit_usd = UsdField(allow_null=True)
+    forecast = ForecastSerializer(allow_null=True)
+    reason = serializers.CharField(allow_null=True)
+
+
+class ForecastsSerializer(serializers.Serializer[Any]):
+    """This month's spend of the calls asked for, then each dollar budget that applies."""
+
+    organization = serializers.CharField()
+    results = OutlookSerializer(many=True)
+
+
+class WastedSerializer(serializers.Serializer[Any]):
+    """One kind of waste. Duplicates may be wasted in another way too; the others do not overlap."""
+
+    kind = serializers.CharField()
+    meaning = serializers.CharField()
+    wasted_usd = UsdField()
+    calls = serializers.IntegerField()
+
+
+class DuplicateSerializer(serializers.Serializer[Any]):
+    """A prompt that was sent again to the same model; what all but its first call cost."""
+
+    prompt_hash = serializers.UUIDField()
+    model = serializers.CharField()
+    calls = serializers.IntegerField()
+    wasted_usd = UsdField()
+
+
+class WasteSerializer(serializers.Serializer[Any]):
+    """What was wasted, and the prompts whose repetition cost most."""
+
+    organization = serializers.CharField()
+    period = PeriodSerializer()
+    results = WastedSerializer(many=True)
+    duplicates = DuplicateSerializer(many=True)
+    total = FiguresSerializer()
+
+
+class CallSerializer(serializers.Serializer[Any]):
+    """One call; its receipt is at ``/spending/calls/<request_id>/``."""
+
+    request_id = serializers.UUIDField()
+    admitted_at = serializers.DateTimeField()
+    model = serializers.CharField()
+    provider = serializers.CharField(allow_null=True)
+    user_id = serializers.IntegerField()
+    api_key_id = serializers.IntegerField()
+    cost_usd = UsdField()
+    ending = serializers.CharField()
+    attempts = serializers.IntegerField()
+    status = serializers.IntegerField(allow_null=True)
+    input_tokens = serializers.IntegerField()
+    cached_input_tokens = serializers.IntegerField()
+    output_tokens = serializers.IntegerField()
+    duration_ms = serializers.IntegerField(allow_null=True)
+
+
+class CallsSerializer(serializers.Serializer[Any]):
+    """A page of calls, newest first; ``next`` is the address of the one with older calls."""
+
+    organization = serializers.CharField()
+    period = PeriodSerializer()
+    next = serializers.CharField(allow_null=True)
+    results = CallSerializer(many=True)
+
+
 def row_of(row: Compared, *, by: By, name: Name) -> dict[str, Any]:
     """Put a row's name, figures and comparison side by side, for the serializer of its kind."""
     names = (

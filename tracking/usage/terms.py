@@ -227,6 +227,14 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsWanted:
+    """Of which calls a list is: all, those wasted in one way, or those of one prompt."""
+
+    waste: str | None = None
+    prompt_hash: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class InFlight:
     """Calls that are under way and the worst case that is held for them."""
 

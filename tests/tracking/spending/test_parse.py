@@ -14,9 +14,9 @@ from tracking.spending.selection import (
     Selection,
     SelectionInvalid,
     parse,
-    place_text,
     this_month,
 )
+from tracking.usage.question import place_text
 from tracking.usage.terms import Place
 
 BERLIN = ZoneInfo("Europe/Berlin")

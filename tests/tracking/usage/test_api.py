@@ -96,7 +96,7 @@ def error(response: Any, status: int, code: str) -> dict[str, Any]:
 
 
 def test_every_route_is_swept() -> None:
-    assert len(ROUTES) == len(ROWS) + 6
+    assert len(ROUTES) == len(ROWS) + 9
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -24,6 +24,26 @@ with page as materialized (
           and (%(end_user)s::text is null or c.end_user = %(end_user)s::text)))
     and (%(before_at)s::timestamptz is null
       or (admitted_at, id) < (%(before_at)s::timestamptz, %(before_id)s::bigint))
+    and (%(waste)s::text is null or exists (
+      select from (
+        select count(*) as attempts,
+          coalesce((array_agg(c.outcome order by c.attempt desc))[1], '') as outcome,
+          coalesce((array_agg(c.finish_reason order by c.attempt desc))[1], '') as finish_reason,
+          coalesce(sum(c.cost_usd) - (array_agg(c.cost_usd order by c.attempt desc))[1], 0)
+            as earlier_usd
+        from tracking_costrecord c
+        where c.organization_id = j.organization_id and c.request_id = j.request_id) c
+      cross join lateral (
+        select sum(k.amount_usd) as cost_usd from budgets_journalentry k
+        where k.organization_id = j.organization_id and k.request_id = j.request_id) k
+      where case %(waste)s::text
+        when 'retried' then least(k.cost_usd, c.earlier_usd) > 0
+        else k.cost_usd > c.earlier_usd
+          and tracking_wasted_as(c.outcome, c.finish_reason) = %(waste)s::text end))
+    and (%(prompt_hash)s::uuid is null or exists (
+      select from tracking_costrecord c
+      where c.organization_id = j.organization_id and c.request_id = j.request_id
+        and c.prompt_hash = %(prompt_hash)s::uuid))
   order by admitted_at desc, id desc
   limit %(most)s
 )

@@ -1,3 +1,13 @@
+-- As what a call was wasted, by how its last attempt ended; null if it was not. An attempt that nobody
+-- recorded was charged without an answer that anybody knows of.
+create or replace function tracking_wasted_as(p_outcome text, p_finish_reason text)
+returns text language sql immutable as $$
+  select case
+    when p_outcome = 'cancelled' then 'aborted'
+    when p_outcome in ('interrupted', 'failed', 'unknown', '') then 'failed'
+    when p_finish_reason = 'length' then 'truncated' end
+$$;
+
 -- By what the figures of calls changed between two positions of the ledger.
 --
 -- A position is a pair of the last journal entry and the last cost record that count. For each call
@@ -82,10 +92,7 @@ language sql stable as $$
     union all
     -- A refund makes less of a call wasted; the attempts before the last one bear it last.
     select 'waste', w.label, c.cost_usd - a.earlier_usd
-    from (select case
-        when a.outcome = 'cancelled' then 'aborted'
-        when a.outcome in ('interrupted', 'failed', 'unknown', '') then 'failed'
-        when a.finish_reason = 'length' then 'truncated' end) w(label)
+    from (select tracking_wasted_as(a.outcome, a.finish_reason)) w(label)
     where w.label is not null and c.cost_usd > a.earlier_usd
     union all
     select 'waste', 'retried', a.earlier_usd where a.earlier_usd > 0

@@ -1,0 +1,50 @@
+"""A report's two charts as one PNG: cost by day, and the dearest models side by side."""
+
+from __future__ import annotations
+
+import io
+
+from budgets.core.money import ZERO_USD, format_usd
+from tracking.usage.report import CostReport
+
+_MOST_MODELS = 12
+_OTHERS = "other models"
+
+
+def png_of(report: CostReport) -> bytes:
+    """Draw a report for mail and for the command; the amounts stand on the bars as text.
+
+    The drawing library is only imported here: it takes a second, and most processes never draw.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(12, 9), dpi=150, layout="constrained")
+    daily, models = figure.subplots(2, 1)
+
+    days = [day.on for day in report.by_day]
+    daily.plot(days, [day.figures.cost_usd for day in report.by_day], marker="o", markersize=3)
+    first, last = report.days.first_on, report.days.last_on
+    daily.set_title(f"Cost by day, {first} to {last} ({report.days.zone.key})")
+    daily.set_ylabel("US dollars")
+    daily.set_ylim(bottom=0)
+    daily.grid(visible=True, alpha=0.3)
+    daily.tick_params(axis="x", rotation=45)
+
+    rows = [(row.model, row.figures.cost_usd) for row in report.by_model]
+    if len(rows) > _MOST_MODELS:
+        rest = sum((cost for _, cost in rows[_MOST_MODELS - 1 :]), ZERO_USD)
+        rows = [*rows[: _MOST_MODELS - 1], (_OTHERS, rest)]
+    names, costs = [name for name, _ in rows], [cost for _, cost in rows]
+    bars = models.bar(names, costs)
+    models.bar_label(bars, labels=[format_usd(cost) for cost in costs], padding=3)
+    models.set_title(f"Cost by model, {format_usd(report.total.cost_usd)} in all")
+    models.set_ylabel("US dollars")
+    models.margins(y=0.12)
+    models.tick_params(axis="x", rotation=30)
+
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", metadata={"Software": None})
+    return drawn.getvalue()
