@@ -45,6 +45,7 @@ HTTP_ANSWERS: dict[str, HttpAnswer] = {
     "price_line_unreadable": HttpAnswer(400, _INVALID),
     "price_starts_too_early": HttpAnswer(400, _INVALID),
     "price_rule_starts_too_early": HttpAnswer(400, _INVALID),
+    "price_map_unreadable": HttpAnswer(400, _INVALID),
     "rates_invalid": HttpAnswer(400, _INVALID),
     "address_refused": HttpAnswer(400, _INVALID),
     "invalid_api_key": HttpAnswer(401, _INVALID),

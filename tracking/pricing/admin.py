@@ -15,10 +15,10 @@ from budgets.http.admin import KeptAdmin, ReadOnlyAdmin
 from budgets.tenancy.models import User
 from tracking.pricing.forms import CatalogModelForm
 from tracking.pricing.models import CatalogModel, Price, PriceBookEdition
+from tracking.pricing.modes import free_rates
 from tracking.pricing.operations import Publication, list_own_model, publish_price, set_callable
-from tracking.pricing.rates import Rates, per_million, rate_text
-
-ZERO = Rates(per_unit={"input": Decimal(0), "output": Decimal(0)})
+from tracking.pricing.queries import price_book
+from tracking.pricing.rates import per_million, rate_text
 
 
 def usd_per_million(rates: dict[str, Any] | None, kind: str) -> str:
@@ -42,10 +42,11 @@ class PricedFilter(admin.SimpleListFilter):
         return [("yes", "Priced"), ("no", "Not priced")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Keep the models of the chosen kind, by the price in force now."""
+        """Keep the models of the chosen kind, by whether the price now prices their mode's calls."""
         if self.value() is None:
             return queryset
-        priced = Price.objects.in_force(now()).values("model")
+        at = now()
+        priced = [model.model_id for model in price_book(at=at).priced_at(at)]
         return (
             queryset.filter(pk__in=priced)
             if self.value() == "yes"
@@ -186,7 +187,7 @@ class CatalogModelAdmin(KeptAdmin, admin.ModelAdmin):  # type: ignore[type-arg] 
             source=Price.Source.STATED, at=now(), by=_publisher(request), note="free of charge"
         )
         for model in queryset:
-            publish_price(model=model, rates=ZERO, publication=publication)
+            publish_price(model=model, rates=free_rates(model.mode), publication=publication)
 
     @admin.action(description="Let calls name them")
     def allow_calls(self, request: HttpRequest, queryset: QuerySet[CatalogModel]) -> None:

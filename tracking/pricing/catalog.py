@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from budgets.core.errors import DomainError
 from tracking.pricing.litellm_map import rates_of
 from tracking.pricing.rates import Rates, per_token
 
@@ -29,6 +30,12 @@ _VARIANT = re.compile(
     r"(?P<provider>[a-z_]+/)??(?P<quality>(?:low|medium|high|standard|hd)/)?"
     r"(?P<size>\d+-x-\d+)/(?P<model>(?!.*-steps/).+)"
 )
+
+
+class PriceMapUnreadable(DomainError):
+    """The file is no price map in litellm's format."""
+
+    code = "price_map_unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,19 @@ def bundled_listings() -> list[Listing]:
 def bundled_edition() -> str:
     """Name the price map that bundled_listings() reads, for a price's note."""
     return f"litellm {version('litellm')}"
+
+
+def listings_in(path: Path) -> list[Listing]:
+    """Read every model of a price map in a file.
+
+    :raises PriceMapUnreadable: naming what is wrong with it
+    """
+    try:
+        return list(listings_of(path.read_text(encoding="utf-8")))
+    except DomainError as error:
+        raise PriceMapUnreadable(f"{path}: {error.message} {dict(error.details)}") from error
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, ArithmeticError) as error:
+        raise PriceMapUnreadable(f"{path} is no price map in litellm's format: {error}") from error
 
 
 def listings_of(text: str) -> Iterator[Listing]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -27,8 +27,22 @@ _LISTED_FIELDS = (
 )
 _BATCH = 1000
 
-# What the catalogues list, by name, and which of them does.
-_Wanted: TypeAlias = Mapping[str, tuple[Listing, CatalogModel.Origin]]
+
+@dataclass(frozen=True, slots=True)
+class _Feed:
+    """Where listings come from, and whether their prices go before those of others."""
+
+    origin: CatalogModel.Origin
+    publication: Publication
+    overrides: bool = False
+
+    def prices(self, origin: str) -> bool:
+        """Tell whether models of an origin take their prices from here."""
+        return self.overrides or origin == self.origin
+
+
+# What is listed, by name, and by whom.
+_Wanted: TypeAlias = Mapping[str, tuple[Listing, _Feed]]
 
 
 class PriceStartsTooEarly(DomainError):
@@ -54,6 +68,15 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceChange:
+    """A price that an import publishes: the rates before it (None: the first) and from it on."""
+
+    model: str
+    before: Rates | None
+    after: Rates
+
+
+@dataclass(frozen=True, slots=True)
 class ImportSummary:
     """What an import did, in models: ``kept`` have a price that somebody stated here."""
 
@@ -64,6 +87,7 @@ class ImportSummary:
     unpriced: int
     kept: int
     unlisted: int
+    changes: tuple[PriceChange, ...] = ()
 
 
 def publish_price(
@@ -138,14 +162,32 @@ def import_catalog(*, now: datetime, listings: Iterable[Listing] | None = None) 
     What somebody added or priced here is left alone. A model that is no longer listed stays, at
     its last price, and is marked.
     """
-    _take_turn()
-    shipped = bundled_listings() if listings is None else listings
-    wanted = {listing.name: (listing, CatalogModel.Origin.CATALOG) for listing in shipped}
-    wanted |= {listing.name: (listing, CatalogModel.Origin.DEMO) for listing in demo_listings()}
-    added = _list_models(wanted, now)
-    unlisted = _mark_unlisted(wanted, now)
-    counts = _reprice(wanted, now)
-    return ImportSummary(listed=len(wanted), added=added, unlisted=unlisted, **asdict(counts))
+    return _import(_catalog(now, listings), now, is_whole=True)
+
+
+@transaction.atomic(durable=True)
+def import_price_file(
+    *, listings: Iterable[Listing], name: str, now: datetime, by: User | None = None
+) -> ImportSummary:
+    """Take the prices of a file as stated here: they stay when the catalogue says something else.
+
+    Models that the file does not list are left alone; new ones are added as one's own.
+    """
+    return _import(_file(listings, name, now, by), now, is_whole=False)
+
+
+def preview_import(
+    *, now: datetime, listings: Iterable[Listing] | None = None, name: str = ""
+) -> ImportSummary:
+    """Tell what import_catalog() would do, or import_price_file() where a name is given.
+
+    It is done and taken back: what is told is what would happen.
+    """
+    with transaction.atomic():
+        wanted = _file(listings or (), name, now, None) if name else _catalog(now, listings)
+        summary = _import(wanted, now, is_whole=not name)
+        transaction.set_rollback(True)
+    return summary
 
 
 def list_own_model(*, model: CatalogModel, now: datetime) -> None:
@@ -169,24 +211,60 @@ def _take_turn() -> None:
     PriceBookEdition.objects.select_for_update().get(pk=1)
 
 
+def _catalog(now: datetime, listings: Iterable[Listing] | None) -> _Wanted:
+    shipped = _Feed(
+        CatalogModel.Origin.CATALOG,
+        Publication(source=Price.Source.CATALOG, at=now, note=bundled_edition()),
+    )
+    demo = _Feed(CatalogModel.Origin.DEMO, Publication(source=Price.Source.DEMO, at=now))
+    wanted = {
+        listing.name: (listing, shipped)
+        for listing in (bundled_listings() if listings is None else listings)
+    }
+    return wanted | {listing.name: (listing, demo) for listing in demo_listings()}
+
+
+def _file(listings: Iterable[Listing], name: str, now: datetime, by: User | None) -> _Wanted:
+    publication = Publication(source=Price.Source.STATED, at=now, by=by, note=name[:240])
+    stated = _Feed(CatalogModel.Origin.OWN, publication, overrides=True)
+    return {listing.name: (listing, stated) for listing in listings}
+
+
+def _import(wanted: _Wanted, now: datetime, *, is_whole: bool) -> ImportSummary:
+    _take_turn()
+    added = _list_models(wanted, now)
+    unlisted = _mark_unlisted(wanted, now) if is_whole else 0
+    counts = _reprice(wanted, now)
+    return ImportSummary(
+        listed=len(wanted),
+        added=added,
+        repriced=len(counts.changes),
+        unchanged=counts.unchanged,
+        unpriced=counts.unpriced,
+        kept=counts.kept,
+        unlisted=unlisted,
+        changes=tuple(counts.changes),
+    )
+
+
 @dataclass(slots=True)
 class _Counts:
-    repriced: int = 0
     unchanged: int = 0
     unpriced: int = 0
     kept: int = 0
+    changes: list[PriceChange] = field(default_factory=list)
 
 
 def _list_models(wanted: _Wanted, now: datetime) -> int:
     """Add the models that are new and correct what changed about the others; counts the new."""
     known = {model.name: model for model in CatalogModel.objects.all()}
     added, changed = [], []
-    for name, (listing, origin) in wanted.items():
+    for name, (listing, feed) in wanted.items():
         fields = _listed_fields(listing)
         model = known.get(name)
         if model is None:
-            added.append(CatalogModel(name=name, origin=origin, listed_at=now, **fields))
-        elif model.origin == origin and _update(model, fields):
+            added.append(CatalogModel(name=name, origin=feed.origin, listed_at=now, **fields))
+        elif model.origin == feed.origin and _update(model, fields):
             changed.append(model)
     CatalogModel.objects.bulk_create(added, batch_size=_BATCH)
     # An upsert by name: bulk_update() would write a branch for every row and column.
@@ -232,25 +310,21 @@ def _mark_unlisted(wanted: _Wanted, now: datetime) -> int:
 def _reprice(wanted: _Wanted, now: datetime) -> _Counts:
     """Publish the listed rates of every model whose open price differs, in bulk."""
     counts = _Counts()
-    provenance = {
-        CatalogModel.Origin.CATALOG: _provenance(
-            Publication(source=Price.Source.CATALOG, at=now, note=bundled_edition())
-        ),
-        CatalogModel.Origin.DEMO: _provenance(Publication(source=Price.Source.DEMO, at=now)),
-    }
     latest = Price.objects.order_by("model", "-version").distinct("model")
     last = {price.model_id: price for price in latest}
     ended: list[int] = []
     published: list[Price] = []
     for pk, name, origin in CatalogModel.objects.order_by("pk").values_list("pk", "name", "origin"):
-        listing, listed_by = wanted.get(name, (None, None))
-        if listing is None or listed_by != origin:
+        listing, feed = wanted.get(name, (None, None))
+        if listing is None or feed is None or not feed.prices(origin):
             continue
         price = last.get(pk)
         if listing.rates is None:
             counts.unpriced += 1
-        elif not _stays(price, provenance[listed_by]["source"], listing.rates, counts):
-            counts.repriced += 1
+        elif not _stays(price, feed, listing.rates, counts, now):
+            counts.changes.append(
+                PriceChange(name, price.parsed_rates() if price else None, listing.rates)
+            )
             ended += [price.pk] if price else []
             published.append(
                 Price(
@@ -258,7 +332,7 @@ def _reprice(wanted: _Wanted, now: datetime) -> _Counts:
                     version=price.version + 1 if price else 1,
                     valid_from=now,
                     rates=listing.rates.as_json(),
-                    **provenance[listed_by],
+                    **_provenance(feed.publication),
                 )
             )
     Price.objects.filter(pk__in=ended, valid_to=None).update(valid_to=now)
@@ -266,11 +340,12 @@ def _reprice(wanted: _Wanted, now: datetime) -> _Counts:
     return counts
 
 
-def _stays(price: Price | None, source: Price.Source, rates: Rates, counts: _Counts) -> bool:
-    """Tell whether the open price remains: it is the same, or somebody stated it here."""
+def _stays(price: Price | None, feed: _Feed, rates: Rates, counts: _Counts, now: datetime) -> bool:
+    """Tell whether the open price remains: it is the same, to come, or somebody stated it here."""
     if price is None:
         return False
-    if price.source != source:
+    is_others = price.source != feed.publication.source and not feed.overrides
+    if is_others or (price.valid_from >= now and price.rates != rates.as_json()):
         counts.kept += 1
         return True
     same = bool(price.rates == rates.as_json())

@@ -30,7 +30,7 @@ class PriceLineUnreadable(DomainError):
 def write_lines(per_unit: Mapping[str, Decimal]) -> str:
     """Write rates as lines, tokens first and in the order of their kinds."""
     ordered = sorted(per_unit, key=lambda key: (_rank(dimension_of(key)), key))
-    return "\n".join(f"{key} = {rate_text(_shown(key, per_unit[key]))}" for key in ordered)
+    return "\n".join(f"{key} = {shown_rate(key, per_unit[key])}" for key in ordered)
 
 
 def read_lines(text: str) -> dict[str, Decimal]:
@@ -39,6 +39,24 @@ def read_lines(text: str) -> dict[str, Decimal]:
     :raises PriceLineUnreadable: naming the line
     """
     return dict(_read(line) for line in text.splitlines() if line.strip())
+
+
+def changed_lines(before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> list[str]:
+    """Say line by line what a new price changes: ``output 10 -> 12``, ``reasoning 4 new``."""
+    keys = sorted({*before, *after}, key=lambda key: (_rank(dimension_of(key)), key))
+    return [_changed(key, before, after) for key in keys if before.get(key) != after.get(key)]
+
+
+def shown_rate(key: str, rate: Decimal) -> str:
+    """Write a rate as people read it: of tokens by the million, of all else by the unit."""
+    return rate_text(_shown(key, rate))
+
+
+def _changed(key: str, before: Mapping[str, Decimal], after: Mapping[str, Decimal]) -> str:
+    if key not in before:
+        return f"{key} {shown_rate(key, after[key])} new"
+    was = shown_rate(key, before[key])
+    return f"{key} {was} -> {shown_rate(key, after[key])}" if key in after else f"{key} {was} gone"
 
 
 def _read(line: str) -> tuple[str, Decimal]:

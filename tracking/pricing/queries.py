@@ -45,6 +45,15 @@ def price_book(*, at: datetime) -> PriceBook:
         return PriceBook.of_rows(edition=edition, rows=rows, rules=cursor.fetchall())
 
 
+def unpriced_models(*, book: PriceBook, at: datetime) -> list[Version]:
+    """List the active models that no call can name: without a price for what their calls use.
+
+    One version of each, in the order of the catalogue.
+    """
+    priced = {model.name for model in book.priced_at(at)}
+    return [versions[0] for name, versions in book.versions.items() if name not in priced]
+
+
 def book_sql() -> str:
     """Give the statement whose rows make a PriceBook; its parameter ``at`` is an instant.
 

@@ -66,6 +66,14 @@ def test_lists_models_with_their_price_by_the_million(operator: Client) -> None:
     assert "not priced" in shown
 
 
+def test_filters_models_whose_price_does_not_price_their_calls(operator: Client) -> None:
+    pictures = make.price(model="pictures").model
+    pictures.mode = CatalogModel.Mode.IMAGE_GENERATION
+    pictures.save()
+    assert ">pictures</a>" in page(operator, reverse(LIST), priced="no")
+    assert ">pictures</a>" not in page(operator, reverse(LIST), priced="yes")
+
+
 @pytest.mark.parametrize(
     ("priced", "kept", "left"), [("yes", "here", "gone"), ("no", "gone", "here")]
 )

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
+from budgets.core import clock
 from tests.make import NOW
 from tracking.pricing.catalog import Listing, demo_listings
 from tracking.pricing.models import CatalogModel, Price
@@ -129,3 +133,92 @@ def test_imports_what_litellm_ships_and_repeats_without_a_trace() -> None:
     callable_now = list(book.priced_at(latest))
     assert len(callable_now) > 3_000
     assert all(priced == price_at(name=priced.name, at=latest) for priced in callable_now[::500])
+
+
+MAP = {
+    "a": {
+        "litellm_provider": "openai",
+        "mode": "chat",
+        "input_cost_per_token": 2e-06,
+        "output_cost_per_token": 1e-06,
+        "output_cost_per_reasoning_token": 4e-06,
+    },
+    "own/new": {
+        "litellm_provider": "own",
+        "mode": "rerank",
+        "input_cost_per_query": 0.002,
+    },
+}
+
+
+@pytest.fixture
+def price_file(tmp_path: Path) -> Path:
+    path = tmp_path / "ours.json"
+    path.write_text(json.dumps(MAP))
+    return path
+
+
+def told(*arguments: Any) -> str:
+    out = io.StringIO()
+    call_command("prices_update", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def state() -> list[Any]:
+    models = CatalogModel.objects.order_by("pk").values_list("name", "origin", "unlisted_at")
+    prices = Price.objects.order_by("pk").values_list("model", "version", "valid_to", "source")
+    return [*models, *prices]
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(price_file: Path) -> None:
+    bring(listing("a"), listing("z"))
+    before = state()
+    said = told("--file", str(price_file), "--dry-run")
+    assert "a: input 1 -> 2; reasoning 4 new" in said
+    assert "own/new: first price" in said
+    assert "Would change: 2 listed, 1 added, 2 repriced" in said
+    assert state() == before
+
+
+def test_takes_the_prices_of_a_file_as_stated_here(price_file: Path) -> None:
+    bring(listing("a"), listing("z"))
+    told("--file", str(price_file))
+    price = CatalogModel.objects.get(name="a").prices.latest("version")
+    assert (price.version, price.source, price.note) == (2, Price.Source.STATED, "ours.json")
+    assert CatalogModel.objects.get(name="own/new").origin == CatalogModel.Origin.OWN
+    assert CatalogModel.objects.get(name="z").unlisted_at is None
+    assert bring(listing("a", usd="0.000009"), listing("z"), hours=999_999).kept == 1
+    assert "2 unchanged" in told("--file", str(price_file))
+
+
+def test_leaves_a_price_that_is_to_come_to_whoever_stated_it(price_file: Path) -> None:
+    bring(listing("a"))
+    publish_price(
+        model=CatalogModel.objects.get(name="a"),
+        rates=rates("0.000005"),
+        publication=Publication(source=Price.Source.STATED, at=NOW),
+        valid_from=clock.now() + HOUR,
+    )
+    assert "1 kept" in told("--file", str(price_file))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("not json", "is no price map in litellm's format"),
+        ("[1, 2]", "is no price map in litellm's format"),
+        ('{"m": 7}', "is no price map in litellm's format"),
+        ('{"m": {"input_cost_per_token": -1}}', "zero or more USD"),
+        (
+            '{"m": {"tiered_pricing": [{"range": ["a", 1], "input_cost_per_token": 1}]}}',
+            "price map",
+        ),
+    ],
+)
+def test_refuses_a_file_that_is_no_price_map(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    with pytest.raises(CommandError, match=reason):
+        told("--file", str(path))
+    with pytest.raises(CommandError, match=r"missing\.json"):
+        told("--file", str(tmp_path / "missing.json"))
