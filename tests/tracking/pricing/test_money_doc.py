@@ -6,6 +6,9 @@ import doctest
 from pathlib import Path
 
 from tests.tracking.pricing.differences import RULES, TIERS, TOKENS, UNITS
+from tracking.pricing.modes import NEEDED
+from tracking.pricing.rates import TOKEN_DIMENSIONS
+from tracking.pricing.usage import UNIT_DIMENSIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "money.md"
 
@@ -15,6 +18,18 @@ def test_computes_every_example_as_it_is_printed() -> None:
     result = doctest.testfile(str(PAGE), module_relative=False, optionflags=flags)
     assert result.attempted >= 20
     assert result.failed == 0
+
+
+def test_tells_of_every_mode_what_its_price_needs() -> None:
+    _, _, table = PAGE.read_text(encoding="utf-8").partition("| calls for | need |")
+    told, _, _ = table.partition("\n\n")
+    assert {mode for mode in NEEDED if f"`{mode}`" in told} == set(NEEDED)
+
+
+def test_tells_of_every_unit_that_is_charged() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert {name for name in UNIT_DIMENSIONS.values() if f"`{name}`" not in page} == set()
+    assert {name for name in TOKEN_DIMENSIONS if f"`{name}`" not in page} == set()
 
 
 def test_lists_every_difference_from_litellm_and_no_other() -> None:
