@@ -13,7 +13,7 @@ from budgets.holds.queries import Difference, differences
 from budgets.limits.models import Balance, Budget
 from budgets.tenancy.models import ApiKey, Organization
 from tests import make
-from tracking.gateway.connections import connect_provider
+from tracking.gateway.connections import connect_provider, put_provider
 from tracking.gateway.models import Provider
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price
@@ -46,6 +46,8 @@ MULTIMODAL_RATES = {
 # The built-in demo, one that only answers as a response, and one that is called by messages.
 DEMO, RESPONDING, WRITING = "demo/small", "test/responding", "claude/plain"
 REASONING_USD, WRITE_USD, WRITE_1H_USD = "0.000002345671", "0.000000154321", "0.000000246913"
+# The same as MODEL, but called through the provider library.
+BY_LIBRARY = "library/plain"
 
 _numbers = itertools.count(1)
 
@@ -124,13 +126,20 @@ def list_models(*, upstream_url: str) -> None:
         base_url=upstream_url,
         key="sk-upstream-secret",
     )
+    by_library = Provider(
+        name="library",
+        kind=Provider.Kind.OPENAI_COMPATIBLE,
+        base_url=upstream_url,
+        door=Provider.Door.LIBRARY,
+    )
+    put_provider(provider=by_library, key="sk-upstream-secret")
     connect_provider(
         # Nothing listens on the port of "discard", and this machine's firewalls leave it alone.
         name="gone",
         kind=Provider.Kind.OPENAI_COMPATIBLE,
         base_url="http://127.0.0.1:9/v1",
     )
-    for name in (MODEL, GONE, UNCONNECTED):
+    for name in (MODEL, BY_LIBRARY, GONE, UNCONNECTED):
         _list(name, {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD})
     connect_provider(name="demo", kind=Provider.Kind.DEMO)
     usual = {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD}

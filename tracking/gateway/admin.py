@@ -49,7 +49,7 @@ class ProviderAdmin(HistoryAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  
     """Where calls are sent, and whether there is a key to send them with."""
 
     form = ProviderForm
-    list_display = ("name", "owner", "kind", "base_url", "stored_key", "active")
+    list_display = ("name", "owner", "kind", "base_url", "door", "stored_key", "active")
     list_filter = ("kind", "active", SiteFilter)
     list_select_related = ("organization",)
     search_fields = ("name", "organization__name", "organization__slug", "base_url")
@@ -57,14 +57,28 @@ class ProviderAdmin(HistoryAdmin, admin.ModelAdmin):  # type: ignore[type-arg]  
     autocomplete_fields = ("organization",)
     actions = ["switch_on", "switch_off"]
     fieldsets = (
-        (None, {"fields": ("name", "label", "owner", "kind", "base_url", "weight", "active")}),
+        (
+            None,
+            {"fields": ("name", "label", "owner", "kind", "base_url", "door", "weight", "active")},
+        ),
         ("API key", {"fields": ("stored_key", "key", "removes_key")}),
         _TIMEOUTS,
     )
     add_fieldsets = (
         (
             None,
-            {"fields": ("name", "label", "organization", "kind", "base_url", "weight", "active")},
+            {
+                "fields": (
+                    "name",
+                    "label",
+                    "organization",
+                    "kind",
+                    "base_url",
+                    "door",
+                    "weight",
+                    "active",
+                )
+            },
         ),
         ("API key", {"fields": ("key",)}),
         _TIMEOUTS,

@@ -34,6 +34,7 @@ class ProviderForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic whe
             "organization",
             "kind",
             "base_url",
+            "door",
             "weight",
             "connect_timeout_s",
             "first_byte_timeout_s",

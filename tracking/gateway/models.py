@@ -7,6 +7,7 @@ from django.db import models
 
 from budgets.history.tables import tracked
 from budgets.tenancy.models import Organization, OrganizationOwned, Project
+from tracking.gateway.doors.call import WIRE_ADDRESSES
 from tracking.pricing.models import CatalogModel
 
 
@@ -34,6 +35,12 @@ class Provider(models.Model):
         OPENAI_COMPATIBLE = "openai_compatible", "any OpenAI-compatible address"
         LITELLM = "litellm", "a provider that litellm knows"
 
+    class Door(models.TextChoices):
+        """By which way calls go out."""
+
+        WIRE = "wire", "as they are, in OpenAI's wire format"
+        LIBRARY = "library", "through litellm"
+
     name = models.CharField(
         max_length=60,
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9_.-]*$", "Lower-case letters, digits, _ . -")],
@@ -56,6 +63,13 @@ class Provider(models.Model):
     base_url = models.URLField(
         blank=True,
         help_text="Only for an OpenAI-compatible address, e.g. https://llm.example.org/v1",
+    )
+    door = models.CharField(
+        max_length=20,
+        choices=Door.choices,
+        blank=True,
+        help_text="How calls are sent. Empty: as they are to an OpenAI-compatible address, "
+        "through litellm to all others.",
     )
     sealed_key = models.BinaryField(
         blank=True, default=b"", editable=False, help_text="The provider's key, encrypted."
@@ -88,6 +102,14 @@ class Provider(models.Model):
                 | (~models.Q(kind="openai_compatible") & models.Q(base_url="")),
                 violation_error_message="An OpenAI-compatible address needs a base URL; "
                 "the other kinds take none.",
+            ),
+            models.CheckConstraint(
+                name="provider_door_fits",
+                condition=~models.Q(door="wire")
+                | models.Q(kind="openai_compatible")
+                | models.Q(kind="litellm", name__in=sorted(WIRE_ADDRESSES)),
+                violation_error_message="Only an OpenAI-compatible address, or one of "
+                f"{', '.join(sorted(WIRE_ADDRESSES))}, can be called without litellm.",
             ),
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
-from tracking.gateway.doors import library
+from tracking.gateway.doors import library, wire
 from tracking.gateway.doors.call import Event, ProviderCall, Reply
 
 
@@ -14,16 +14,22 @@ async def send(call: ProviderCall) -> Reply:
 
     :raises ProviderFailure: for whatever did not go well; the class says whether it may be billed
     """
-    return await library.send(call)
+    return await (wire.send(call) if wire.takes(call) else library.send(call))
 
 
-async def stream(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
+def stream(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
     """Send a call and give the events of its answer as they come: all that came at once together.
 
     Close it when it is not read to its end, so that the provider's connection is given back.
 
     :raises ProviderFailure: before the first event or after any; ``may_be_billed`` holds for both
     """
+    if wire.takes(call):
+        return wire.stream(call)
+    return _each_alone(call)
+
+
+async def _each_alone(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
     async with contextlib.aclosing(library.stream(call)) as events:
         async for event in events:
             yield (Event(event),)
@@ -46,4 +52,5 @@ def unloaded_reason() -> str | None:
 
 async def close() -> None:
     """Close the connections that are kept open to providers for the next calls."""
+    await wire.close()
     await library.close()

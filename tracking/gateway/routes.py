@@ -108,11 +108,11 @@ class _Provider:
 
         :raises CredentialUnreadable: if the key was sealed with a key that is gone
         """
-        _, name, owner_id, label, kind, base_url, sealed, weight, *limits = self.row
+        _, name, owner_id, label, kind, base_url, door, sealed, weight, *limits = self.row
         if self._key is None:
             owner = owner_text(name, owner_id)
             self._key = unseal(sealed=bytes(sealed), owner=owner, secrets=secrets)
-        route = Route(name, kind, name_there(kind), base_url, self._key, mode, label)
+        route = Route(name, kind, name_there(kind), base_url, self._key, mode, label, door)
         return Option(self.provider_id, route, weight, Limits(*limits))
 
 

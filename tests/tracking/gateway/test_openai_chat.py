@@ -15,7 +15,7 @@ from tests import tenants
 from tests.fakes.other_endpoints import wav
 from tests.fakes.upstream import Upstream
 from tests.serving import Site
-from tests.tenants import MULTIMODAL, Tenant
+from tests.tenants import BY_LIBRARY, MULTIMODAL, Tenant
 
 RATE = {name: Fraction(rate) for name, rate in tenants.MULTIMODAL_RATES.items()}
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -132,8 +132,9 @@ def test_charges_the_tier_that_was_served(  # noqa: PLR0913  fixtures and cases
     assert upstream.requests[0].get("service_tier") == asked
 
 
+@pytest.mark.parametrize("model", [MULTIMODAL, BY_LIBRARY])
 def test_passes_on_what_the_library_does_not_know(
-    sdk: openai.OpenAI, alice: Tenant, upstream: Upstream
+    sdk: openai.OpenAI, alice: Tenant, upstream: Upstream, model: str
 ) -> None:
     options: Any = {
         "prompt_cache_options": {"mode": "explicit"},
@@ -153,7 +154,7 @@ def test_passes_on_what_the_library_does_not_know(
     }
 
     sdk.chat.completions.create(
-        model=MULTIMODAL,
+        model=model,
         messages=[{"role": "user", "content": "x"}],
         tools=tools,
         tool_choice=choice,
@@ -163,7 +164,8 @@ def test_passes_on_what_the_library_does_not_know(
     (asked,) = upstream.requests
     assert {name: asked.get(name) for name in options} == options
     # The library takes no choice among tools: those that may not be called are not described.
-    assert (asked["tools"], asked["tool_choice"]) == (tools[:1], "auto")
+    narrowed = (tools[:1], "auto") if model == BY_LIBRARY else (tools, choice)
+    assert (asked["tools"], asked["tool_choice"]) == narrowed
 
 
 def test_charges_the_whole_hold_for_sound_without_usage(

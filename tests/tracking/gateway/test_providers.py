@@ -1,7 +1,7 @@
 """The door to providers, without the site before it: what comes out of it, and what an error means.
 
 Whether a failed call may be billed decides whether its caller is charged, so the same ends are
-checked for each of the library's ways to a provider.
+checked for each door, and for each of the library's ways to a provider.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from tracking.gateway import failures, providers
 from tracking.gateway.doors.call import ProviderCall, Route
 
 WAYS = {
-    "any address": ("openai_compatible", "hosted_vllm/plain"),
-    "the OpenAI client": ("litellm", "openai/gpt-4o-mini"),
+    "the wire": ("openai_compatible", "hosted_vllm/plain", "wire"),
+    "the library": ("openai_compatible", "hosted_vllm/plain", "library"),
+    "the library's OpenAI client": ("litellm", "openai/gpt-4o-mini", "library"),
 }
 UNBILLED = {
     400: failures.ProviderRefused,
@@ -51,9 +52,9 @@ async def _closed() -> AsyncIterator[None]:
 
 @pytest.fixture(params=WAYS)
 def call(request: pytest.FixtureRequest, upstream: Upstream) -> ProviderCall:
-    kind, model = WAYS[request.param]
+    kind, model, door = WAYS[request.param]
     return ProviderCall(
-        route=Route("test", kind, model, upstream.url, "sk-upstream-secret"),
+        route=Route("test", kind, model, upstream.url, "sk-upstream-secret", door=door),
         endpoint="chat.completions",
         parameters=asked("Count."),
         timeout_s=30,

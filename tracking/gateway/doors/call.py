@@ -6,6 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+# Where each provider listens that the library knows by name and that speaks this format itself.
+WIRE_ADDRESSES = {
+    "openai": "https://api.openai.com/v1",
+    "deepseek": "https://api.deepseek.com/v1",
+    "groq": "https://api.groq.com/openai/v1",
+    "mistral": "https://api.mistral.ai/v1",
+    "openrouter": "https://openrouter.ai/api/v1",
+    "together_ai": "https://api.together.xyz/v1",
+    "xai": "https://api.x.ai/v1",
+}
+# Through which door calls to each kind of provider go, unless one was chosen.
+_DOORS = {"openai_compatible": "wire", "litellm": "library", "demo": "library"}
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -22,6 +35,12 @@ class Route:
     key: str = field(default="", repr=False)
     mode: str = "chat"
     credential: str = ""
+    door: str = ""
+
+    @property
+    def is_wired(self) -> bool:
+        """Whether calls go out as they are; unless chosen, only to any OpenAI-compatible address."""
+        return (self.door or _DOORS[self.kind]) == "wire"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import httpx
-import orjson
 
 from tracking.gateway import failures
 from tracking.gateway.doors.call import ProviderCall, Reply, Route
-
-_MOST_TOLD = 400
+from tracking.gateway.doors.statuses import failure_of_status, failure_told, message_of, retry_after
 
 
 class _Library:
@@ -224,10 +222,7 @@ def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.Pro
         error.details |= details
         return error
     kind = _failure_class(error, was_begun=was_begun)
-    if kind in (failures.ProviderRefused, failures.ContextLengthExceeded):
-        told = _redacted(_said(error), route.key)
-        return kind(f"{kind().message} {route.provider} says: {told}", **details)
-    return kind(**details)
+    return failure_told(kind, said=_said(error), key=route.key, details=details)
 
 
 def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.ProviderFailure]:
@@ -243,24 +238,9 @@ def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.Provid
         # The library refuses what it cannot translate before anything is sent.
         is_unsent = isinstance(error, _Library.loaded.BadRequestError)
         return failures.ProviderRefused if is_unsent else failures.ProviderInterrupted
-    if isinstance(error, _Library.loaded.ContextWindowExceededError) or _is_too_long(error, status):
+    if isinstance(error, _Library.loaded.ContextWindowExceededError):
         return failures.ContextLengthExceeded
-    return _BY_STATUS.get(status) or (
-        failures.ProviderRefused if status < 500 else failures.ProviderError
-    )
-
-
-_BY_STATUS: dict[int, type[failures.ProviderFailure]] = {
-    401: failures.ProviderAuthFailed,
-    403: failures.ProviderAuthFailed,
-    408: failures.ProviderError,
-    429: failures.ProviderRateLimited,
-}
-
-
-def _is_too_long(error: Exception, status: int) -> bool:
-    text = str(error).lower()
-    return status == 400 and ("context_length_exceeded" in text or "maximum context length" in text)
+    return failure_of_status(status=status, text=str(error))
 
 
 def _answered_status(error: BaseException) -> int | None:
@@ -279,12 +259,11 @@ def _answered_status(error: BaseException) -> int | None:
 
 
 def _asked_to_wait(error: BaseException) -> dict[str, int]:
-    """Read Retry-After of the provider's answer, if it is in seconds."""
+    """Read Retry-After of the provider's answer, as a failure's details carry it."""
     for cause in _causes(error):
         headers = getattr(getattr(cause, "response", None), "headers", None) or {}
-        text = str(headers.get("retry-after", ""))
-        if text.isdecimal() and len(text) < 6:
-            return {"retry_after_s": int(text)}
+        if found := retry_after(str(headers.get("retry-after", ""))):
+            return found
     return {}
 
 
@@ -314,15 +293,4 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _said(error: Exception) -> str:
     """Find the provider's own words in what the library wraps around them."""
-    text = str(error).rpartition("Exception - ")[2]
-    try:
-        read = orjson.loads(text)
-        return str(read["error"]["message"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return text
-
-
-def _redacted(text: str, key: str) -> str:
-    """Shorten what a provider said, and take out the key should it repeat it."""
-    cleaned = text.replace(key, "***") if key else text
-    return cleaned if len(cleaned) <= _MOST_TOLD else f"{cleaned[:_MOST_TOLD]}…"
+    return message_of(str(error).rpartition("Exception - ")[2])

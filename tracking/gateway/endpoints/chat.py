@@ -12,7 +12,7 @@ from budgets.core.errors import DomainError
 from budgets.core.money import usd_text
 from budgets.http.errors import error_body
 from budgets.http.wire import json_bytes
-from tracking.gateway.doors.call import Reply, Route
+from tracking.gateway.doors.call import Event, Reply, Route
 from tracking.gateway.endpoints.bodies import UnsupportedParameter
 from tracking.gateway.endpoints.chat_bound import bounds_of, images_of, predicted_tokens
 from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
@@ -27,6 +27,7 @@ from tracking.pricing.usage import Usage
 _SEARCHING = ("search-preview", "sonar", "deep-research")
 _TEXTS = ("content", "reasoning_content", "refusal")
 DONE = b"data: [DONE]\n\n"
+_NO_USAGE = b',"usage":null'
 
 
 class ChatCompletions(Endpoint[ChatCompletionRequest]):
@@ -120,6 +121,34 @@ class ChatEvents(EventReader):
         self.has_begun = self.has_begun or _has_delta(chunk)
         return sse({**chunk, "usage": None} if self._tells_usage else chunk)
 
+    def pass_on(self, event: Event) -> bytes:
+        """Do as ``read``, but pass on the chunk's own bytes where so little of them changes."""
+        edited = self._edited(event) if event.raw else None
+        if edited is None:
+            return self.read(event.body)
+        self._note(event.body)
+        if not _says_anything(event.body):
+            return b""
+        self.has_begun = self.has_begun or _has_delta(event.body)
+        return edited
+
+    def _edited(self, event: Event) -> bytes | None:
+        """Put our name for the model into a chunk's bytes, and no usage; None if it is not so easy.
+
+        Inside a JSON text every quotation mark has a backslash before it, so that what is looked
+        for can only be a name and its value.
+        """
+        chunk, raw = event
+        name = b'"model":' + json_bytes(chunk.get("model"))
+        if chunk.get("usage") or raw.count(name) != 1:
+            return None
+        raw = raw.replace(name, b'"model":' + json_bytes(self._model))
+        if ("usage" in chunk) == self._tells_usage:
+            return raw
+        if self._tells_usage:
+            return raw[:-3] + _NO_USAGE + raw[-3:] if raw.endswith(b"}\n\n") else None
+        return raw.replace(_NO_USAGE, b"") if raw.count(_NO_USAGE) == 1 else None
+
     @property
     def texts(self) -> Sequence[str] | None:
         """The texts of each choice, with the arguments of its tool calls; None if any is sound."""
@@ -132,7 +161,7 @@ class ChatEvents(EventReader):
         if not self._tells_usage or cost_usd is None:
             return DONE
         usage = {**(self._reported or {}), "cost": usd_text(cost_usd)}
-        return sse({**self._frame, "choices": [], "usage": usage}) + DONE
+        return sse({**self._frame, "model": self._model, "choices": [], "usage": usage}) + DONE
 
     def failed(self, error: DomainError) -> bytes:
         """Write an error as an event."""
