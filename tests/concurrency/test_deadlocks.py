@@ -81,7 +81,7 @@ class Mixer:
             except DomainError as refusal:
                 self.done[f"{what.__name__} refused: {refusal.code}"] += 1
             except Exception as error:  # noqa: BLE001  # Told at the end, whatever it is.
-                self.failed[f"{what.__name__}: {type(error).__name__}: {error}"[:300]] += 1
+                self.failed[f"{what.__name__}: {type(error).__name__}: {error}"[:1500]] += 1
             else:
                 self.done[what.__name__] += 1
 
@@ -202,7 +202,8 @@ class Mixer:
         now = clock.now()
         operations.seal(now=now)
         operations.sweep_names(now=now)
-        operations.sweep_rate_balances(now=now + timedelta(hours=2))
+        # Sooner than in an hour, but never a minute that a call could still fall into.
+        operations.sweep_rate_balances(now=now + timedelta(minutes=57))
 
 
 def mix(

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from budgets.core.errors import DomainError
-from tests.budgets.holds.test_ledger_model import LedgerAgreesWithOracle
+from tests.budgets.holds.test_ledger_model import LedgerAgreesWithOracle, in_world
 from tests.mutation.seeding import Fault
 
 MODEL = "any history ends as the oracle says"
@@ -58,19 +58,20 @@ def run_and_roll_back(killer: str) -> None:
 
 def run_model() -> None:
     """Run the ledger against its oracle until they differ; the same histories each time."""
-    run_state_machine_as_test(
-        LedgerAgreesWithOracle,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=25,
-            deadline=None,
-            derandomize=True,
-            database=None,
-            phases=[Phase.generate],
-            report_multiple_bugs=False,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    with in_world():
+        run_state_machine_as_test(
+            LedgerAgreesWithOracle,
+            settings=settings(
+                max_examples=EXAMPLES,
+                stateful_step_count=25,
+                deadline=None,
+                derandomize=True,
+                database=None,
+                phases=[Phase.generate],
+                report_multiple_bugs=False,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
 
 
 def call(killer: str, **given: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -28,14 +30,16 @@ from hypothesis.stateful import (
 from budgets.holds import operations, queries
 from budgets.holds.terms import HoldRequest, Settlement
 from budgets.limits.models import Balance, Budget, LimitRaise
-from budgets.tenancy.models import ApiKey, Project
+from budgets.tenancy.models import ApiKey, Organization, Project
 from tests import make
 from tests.budgets.holds.oracle import BalanceKey, Limit, Oracle, Raise, Who
 
 ZONE = "America/Sao_Paulo"
 BEGIN = datetime(2026, 3, 30, 22, 0, tzinfo=UTC)
 # More in a long run by hand: LEDGER_EXAMPLES=20000 python3 manage.py test -n0 this file.
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
+# The runs are apart so that two processes of the tests share them.
+RUNS = 2
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "300"))
 
 Asking = tuple[int, Decimal, int, int, str, tuple[str, ...], str]
 
@@ -57,70 +61,91 @@ late_budgets: st.SearchStrategy[dict[str, Any]] = st.builds(
 )
 
 
-class LedgerAgreesWithOracle(RuleBasedStateMachine):
-    """Does the same to both and compares every verdict and every balance."""
+@dataclass(frozen=True)
+class World:
+    """What every example begins with: an organization, its keys and its budgets."""
 
-    requests = Bundle("requests")
+    organization: Organization
+    keys: list[ApiKey]
+    budgets: list[Budget]
 
-    @initialize()
-    def begin(self) -> None:
-        """Three keys of two users in two projects; a budget of each scope and of each unit."""
-        self.transaction = transaction.atomic()
-        self.transaction.__enter__()
+
+@contextmanager
+def in_world() -> Iterator[None]:
+    """Let examples begin with three keys of two users in two projects, and budgets of every kind.
+
+    The world is made once, since that takes longer than most examples, and is undone in the end.
+    """
+    with transaction.atomic():
         with connection.cursor() as cursor:
             # What other tests have committed would count under the site's own budgets.
             cursor.execute("set local session_replication_role = replica")
             cursor.execute("delete from budgets_hold")
             cursor.execute("delete from budgets_journalentry")
             cursor.execute("set local session_replication_role = origin")
+        LedgerAgreesWithOracle.world = make_world()
+        try:
+            yield
+        finally:
+            transaction.set_rollback(True)
+
+
+def make_world() -> World:
+    name = uuid4().hex[:12]
+    plan = make.plan(code=name)
+    organization = make.organization(slug=name, on_plan=plan, time_zone=ZONE)
+    alice = organization.memberships.get().user
+    bob = make.member(of=organization)
+    other = Project.objects.create(organization=organization, name="Other", slug="other")
+    keys = [
+        make.key(of=organization, user=alice)[0],
+        make.key(of=organization, user=bob)[0],
+        make.key(of=organization, user=bob, in_project=other)[0],
+    ]
+    own = {"organization": organization}
+    each_user = {"plan": plan, "each": "user"}
+    minute = {"window": "minute"}
+    allowances: list[dict[str, Any]] = [
+        {"limit_amount": Decimal(40), "window": "day"},
+        {"limit_amount": Decimal(9), "each": "organization", "window": "week"},
+        {**own, "limit_amount": Decimal(10)},
+        {**own, "limit_amount": Decimal(8), "window": "rolling", "rolling_days": 3},
+        {**own, "limit_amount": Decimal(4), "each": "session", "window": "total"},
+        {**own, "scope": "project", "target": str(other.pk), "limit_amount": Decimal(6)},
+        {**own, "scope": "tag", "target": "a", "limit_amount": Decimal(5), "window": "day"},
+        {**each_user, "limit_amount": Decimal(7), "window": "week"},
+        {**each_user, **minute, "unit": "requests", "limit_amount": 6},
+        {**each_user, **minute, "unit": "tokens", "limit_amount": 2000},
+        {
+            "plan": plan,
+            "each": "api_key",
+            "unit": "in_flight",
+            "window": "total",
+            "limit_amount": 4,
+        },
+    ]
+    budgets = [Budget(name="b", **fields) for fields in allowances]
+    for budget in budgets:
+        operations.put_budget(budget=budget, now=BEGIN)
+    return World(organization, keys, budgets)
+
+
+class LedgerAgreesWithOracle(RuleBasedStateMachine):
+    """Does the same to both and compares every verdict and every balance."""
+
+    world: World
+    requests = Bundle("requests")
+
+    @initialize()
+    def begin(self) -> None:
+        """Begin with the world as it was made."""
+        self.transaction = transaction.atomic()
+        self.transaction.__enter__()
         self.now = BEGIN
-        name = uuid4().hex[:12]
-        plan = make.plan(code=name)
-        self.organization = make.organization(slug=name, on_plan=plan, time_zone=ZONE)
-        alice = self.organization.memberships.get().user
-        bob = make.member(of=self.organization)
-        other = Project.objects.create(organization=self.organization, name="Other", slug="other")
-        self.keys: list[ApiKey] = [
-            make.key(of=self.organization, user=alice)[0],
-            make.key(of=self.organization, user=bob)[0],
-            make.key(of=self.organization, user=bob, in_project=other)[0],
-        ]
+        self.organization = Organization.objects.get(pk=self.world.organization.pk)
+        self.keys = self.world.keys
         self.oracle = Oracle(zone=ZoneInfo(ZONE))
-        own = {"organization": self.organization}
-        for fields in (
-            {"limit_amount": Decimal(40), "window": "day"},
-            {"limit_amount": Decimal(9), "each": "organization", "window": "week"},
-            {**own, "limit_amount": Decimal(10)},
-            {**own, "limit_amount": Decimal(8), "window": "rolling", "rolling_days": 3},
-            {**own, "limit_amount": Decimal(4), "each": "session", "window": "total"},
-            {**own, "scope": "project", "target": str(other.pk), "limit_amount": Decimal(6)},
-            {**own, "scope": "tag", "target": "a", "limit_amount": Decimal(5), "window": "day"},
-            {"plan": plan, "each": "user", "limit_amount": Decimal(7), "window": "week"},
-            {
-                "plan": plan,
-                "each": "user",
-                "unit": "requests",
-                "window": "minute",
-                "limit_amount": 6,
-            },
-            {
-                "plan": plan,
-                "each": "user",
-                "unit": "tokens",
-                "window": "minute",
-                "limit_amount": 2000,
-            },
-            {
-                "plan": plan,
-                "each": "api_key",
-                "unit": "in_flight",
-                "window": "total",
-                "limit_amount": 4,
-            },
-        ):
-            budget = Budget(name="b", **fields)
-            operations.put_budget(budget=budget, now=self.now)
-            self.oracle.limits[budget.pk] = _limit(budget)
+        self.oracle.limits = {budget.pk: _limit(budget) for budget in self.world.budgets}
 
     def teardown(self) -> None:
         """Undo the example, which the journal itself would not allow."""
@@ -327,14 +352,16 @@ def _limit(budget: Budget) -> Limit:
     )
 
 
-def test_any_history_ends_as_the_oracle_says(committed_db: None) -> None:
-    run_state_machine_as_test(
-        LedgerAgreesWithOracle,
-        settings=settings(
-            max_examples=EXAMPLES,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            print_blob=True,
-        ),
-    )
+@pytest.mark.parametrize("number", range(RUNS))
+def test_any_history_ends_as_the_oracle_says(committed_db: None, number: int) -> None:
+    with in_world():
+        run_state_machine_as_test(
+            LedgerAgreesWithOracle,
+            settings=settings(
+                max_examples=EXAMPLES // RUNS,
+                stateful_step_count=25,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+                print_blob=True,
+            ),
+        )
