@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 
 from budgets.core.clock import now
 from tracking.pricing.models import CatalogModel, Price
+from tracking.pricing.modes import needed_told, prices_mode
 from tracking.pricing.price_lines import PriceLineUnreadable, read_lines, write_lines
 from tracking.pricing.rates import Rates, RatesInvalid
 
@@ -25,7 +26,8 @@ class CatalogModelForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic
         widget=forms.Textarea(attrs={"rows": 12, "cols": 60, "spellcheck": "false"}),
         help_text="One kind a line; tokens in USD per million, all else in USD per unit. "
         "input>200000 is charged for all input of a call with more than 200,000 input tokens, "
-        "output@flex in that service tier. A kind without a line costs what input or output does. "
+        "output@flex in that service tier, output_per_image:hd/1024x1024 for images of that quality "
+        "and size. A kind without a line costs what input or output does. "
         "Changed lines are published as a new version; nothing published is ever edited.",
     )
     valid_from = forms.SplitDateTimeField(
@@ -61,6 +63,14 @@ class CatalogModelForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic
             return stated
         return replace(stated, uplifts=self.last.uplifts, off_peak=self.last.off_peak)
 
+    def clean(self) -> dict[str, Any]:
+        """Refuse a price that leaves out what calls of the model's mode are charged by."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        rates, mode = cleaned.get("price"), cleaned.get("mode") or self.instance.mode
+        if rates is not None and not prices_mode(rates, mode):
+            self.add_error("price", unpriced_told(mode))
+        return cleaned
+
     def clean_valid_from(self) -> datetime | None:
         """Refuse the past: what was charged then stays charged."""
         starts_at: datetime | None = self.cleaned_data["valid_from"]
@@ -71,6 +81,11 @@ class CatalogModelForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic
     def _last_rates(self) -> Rates | None:
         last = Price.objects.filter(model_id=self.instance.pk).order_by("-version").first()
         return last.parsed_rates() if last else None
+
+
+def unpriced_told(mode: str) -> str:
+    """Say what a price must name for calls of a mode."""
+    return f"Calls for {mode} need rates of {needed_told(mode)}."
 
 
 def rates_stated(text: str) -> Rates | None:

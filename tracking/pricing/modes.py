@@ -54,6 +54,11 @@ def prices_mode(rates: Rates, mode: str) -> bool:
     return any(rates.dimensions.issuperset(names) for names in needed)
 
 
+def needed_told(mode: str) -> str:
+    """Say which rates a mode needs: ``input and output or input and image_output``."""
+    return " or ".join(" and ".join(names) for names in NEEDED.get(mode, ()))
+
+
 def free_rates(mode: str) -> Rates:
     """Give a price of zero for whatever calls of the mode are charged by."""
     named = {name for names in NEEDED.get(mode, _TEXT) for name in names}

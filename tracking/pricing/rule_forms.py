@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 
 from budgets.core.clock import now
 from budgets.tenancy.callers import matches
-from tracking.pricing.forms import rates_stated
+from tracking.pricing.forms import rates_stated, unpriced_told
 from tracking.pricing.models import CatalogModel, PriceRule
-from tracking.pricing.modes import NEEDED, prices_mode
+from tracking.pricing.modes import prices_mode
 from tracking.pricing.rates import Rates
 
 _HUNDRED = Decimal(100)
@@ -88,5 +88,4 @@ class PriceRuleForm(forms.ModelForm):  # type: ignore[type-arg]  # no generic wh
         if model is None:
             self.add_error("model_pattern", "Rates of its own are for one model: name it.")
         elif not prices_mode(rates, model.mode):
-            needed = " or ".join(" and ".join(names) for names in NEEDED.get(model.mode, ()))
-            self.add_error("own_rates", f"Calls for {model.mode} need rates of {needed}.")
+            self.add_error("own_rates", unpriced_told(model.mode))

@@ -15,10 +15,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tracking.pricing.rates import RateMissing, Rates, dimension_of
-from tracking.pricing.usage import UNIT_DIMENSIONS, Usage
+from tracking.pricing.usage import UNIT_DIMENSIONS, Usage, counted_units
+
+if TYPE_CHECKING:
+    from tracking.pricing.cost import Bounds
 
 UnitLine = tuple[str, Decimal | int, Decimal]
 
@@ -83,17 +86,14 @@ def units_charged(
     return UnitsCharged(tuple(lines), frozenset(instead_of))
 
 
-def dearest_units(*, bounds: Any, rates: Rates) -> Iterator[UnitLine]:
+def dearest_units(*, bounds: Bounds, rates: Rates) -> Iterator[UnitLine]:
     """Give for each unit of the bounds the dearest rate it can be charged at.
 
     The rate of the size and quality where both are known and priced, else of the dearest variant.
 
     :raises RateMissing: if images are made that neither a rate nor the output tokens bound
     """
-    for name, dimension in UNIT_DIMENSIONS.items():
-        units = getattr(bounds, name)
-        if not units:
-            continue
+    for dimension, units in counted_units(bounds).items():
         known = _known_variant(dimension, bounds, rates)
         dearest = _dearest_variant(dimension, rates) if known is None else known
         if dearest is not None:
@@ -108,7 +108,7 @@ def _dearest_variant(dimension: str, rates: Rates) -> Decimal | None:
     return max(named, default=None)
 
 
-def _is_bounded_otherwise(dimension: str, bounds: Any, rates: Rates) -> bool:
+def _is_bounded_otherwise(dimension: str, bounds: Bounds, rates: Rates) -> bool:
     """Tell whether a unit without a rate is bounded by tokens or by another unit."""
     if dimension not in _MADE:
         return True
@@ -119,7 +119,7 @@ def _is_bounded_otherwise(dimension: str, bounds: Any, rates: Rates) -> bool:
     )
 
 
-def _known_variant(dimension: str, bounds: Any, rates: Rates) -> Decimal | None:
+def _known_variant(dimension: str, bounds: Bounds, rates: Rates) -> Decimal | None:
     """The rate of exactly what is asked for, standard or in the tier asked for, whatever is dearer."""
     by_quality = any("/" in key and dimension_of(key) == dimension for key in rates.per_unit)
     if not bounds.size or (by_quality and not bounds.quality):

@@ -194,14 +194,19 @@ class Usage:
 
     def other_units(self) -> dict[str, int | Decimal]:
         """Count what was used beside tokens, by the dimension of a price; nothing that is zero."""
-        counts = _UNITS_OF(self)
-        if not any(counts):
-            return {}
-        return {
-            dimension: count
-            for dimension, count in zip(UNIT_DIMENSIONS.values(), counts, strict=True)
-            if count
-        }
+        return counted_units(self)
+
+
+def counted_units(counted: object) -> dict[str, int | Decimal]:
+    """Read from a usage or from bounds what is no token, by dimension; nothing that is zero."""
+    counts = _UNITS_OF(counted)
+    if not any(counts):
+        return {}
+    return {
+        dimension: count
+        for dimension, count in zip(UNIT_DIMENSIONS.values(), counts, strict=True)
+        if count
+    }
 
 
 def seconds(reported: Decimal | int | float | str) -> Decimal:

@@ -139,9 +139,13 @@ def test_says_why_a_price_cannot_start_in_the_past_or_before_a_planned_one(
     operator: Client, day: str
 ) -> None:
     model = make.price(model="mini").model
-    planned = {"price": "input = 3", "valid_from_0": "2099-12-31", "valid_from_1": "00:00:00"}
+    planned = {
+        "price": "input = 3\noutput = 3",
+        "valid_from_0": "2099-12-31",
+        "valid_from_1": "00:00:00",
+    }
     save(operator, model, **planned)
-    starting = {"price": "input = 4", "valid_from_0": day, "valid_from_1": "00:00:00"}
+    starting = {"price": "input = 4\noutput = 4", "valid_from_0": day, "valid_from_1": "00:00:00"}
     assert "A price starts now or later" in save(operator, model, **starting).content.decode()
     assert model.prices.count() == 2
 
@@ -188,3 +192,14 @@ def test_does_not_let_a_model_be_deleted(operator: Client) -> None:
         reverse("admin:tracking_catalogmodel_delete", args=[price.model_id]), {"post": "yes"}
     )
     assert gone.status_code == 403
+
+
+def test_refuses_a_price_that_does_not_price_the_calls_of_the_model(operator: Client) -> None:
+    pictures = CatalogModel.objects.create(
+        name="pictures", provider="lab", mode="image_generation", listed_at=make.NOW
+    )
+    answer = save(operator, pictures, price="input = 1\noutput = 2")
+    assert "Calls for image_generation need rates of output_per_image or" in answer.content.decode()
+    assert not Price.objects.exists()
+    save(operator, pictures, price="output_per_image:hd/1024x1024 = 0.08")
+    assert Price.objects.get().rates == {"per_unit": {"output_per_image:hd/1024x1024": "0.08"}}
