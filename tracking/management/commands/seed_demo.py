@@ -7,30 +7,42 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from budgets.core import clock
-from tracking.gateway import connections, demo_site
+from tracking.gateway import connections, demo_bulk, demo_site
 
 
 class Command(BaseCommand):
     """Make an administrator, an organization, an API key and a month of calls."""
 
-    help = "Make a demo organization with an API key and a month of calls, if there is none."
+    help = (
+        "Make a demo organization with an API key and a month of calls, if there is none. "
+        "With --records also three tenants with so many calls over a year."
+    )
 
-    def create(self) -> dict[str, str]:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take how many calls to make in bulk."""
+        parser.add_argument("--records", type=int, default=0, help="calls to make in bulk")
+
+    def create(self, *, days: int = demo_site.DAYS) -> dict[str, str]:
         """Make the demo and tell what a newcomer needs; nothing where there is a tenant already."""
         now = clock.now()
-        # The catalogue is listed as of the day before the demo's first call, which it prices.
-        begin = now - timedelta(days=demo_site.DAYS + 1)
+        # The catalogue is listed as of the day before the first call, which it prices.
+        begin = now - timedelta(days=days + 1)
         connections.prepare_site(environment=os.environ, now=begin)
         demo = demo_site.create_demo(now=now)
         return asdict(demo) if demo else {}
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the demo and print how to sign in and call."""
-        facts = self.create()
+        if options["records"] < 0:
+            raise CommandError("--records is a number of calls.")
+        facts = self.create(days=demo_bulk.DAYS if options["records"] else demo_site.DAYS)
         for name, value in facts.items():
             self.stdout.write(f"{name}: {value}")
         if not facts:
             self.stdout.write("There is an organization already; nothing was made.")
+        elif options["records"]:
+            for line in demo_bulk.create_bulk(calls=options["records"], now=clock.now()):
+                self.stdout.write(line)

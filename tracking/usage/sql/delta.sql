@@ -31,17 +31,21 @@ returns table (
   reasoning_tokens bigint, attempts bigint, failed_calls bigint)
 language sql stable as $$
   with touched as (
-    select j.organization_id, j.request_id
-    from budgets_journalentry j
-    where j.id > p_after_entry and j.id <= p_until_entry
-      and (p_organization is null or j.organization_id = p_organization)
-      and j.admitted_at >= p_starts_at and j.admitted_at < p_ends_at
-    union
-    -- From nothing on, every call with a record has its first entry above.
-    select r.organization_id, r.request_id
-    from tracking_costrecord r
-    where p_after_entry > 0 and r.id > p_after_record and r.id <= p_until_record
-      and (p_organization is null or r.organization_id = p_organization)
+    select x.organization_id, x.request_id, bool_or(x.is_first) as is_new
+    from (
+      select j.organization_id, j.request_id, j.seq = 0 as is_first
+      from budgets_journalentry j
+      where j.id > p_after_entry and j.id <= p_until_entry
+        and (p_organization is null or j.organization_id = p_organization)
+        and j.admitted_at >= p_starts_at and j.admitted_at < p_ends_at
+      union all
+      -- From nothing on, every call with a record has its first entry above.
+      select r.organization_id, r.request_id, false
+      from tracking_costrecord r
+      where p_after_entry > 0 and r.id > p_after_record and r.id <= p_until_record
+        and (p_organization is null or r.organization_id = p_organization)
+    ) x
+    group by 1, 2
   )
   select t.organization_id, c.admitted_at, c.project_id, c.user_id, c.api_key_id, c.model,
     a.provider, a.endpoint, c.tags, c.session, a.end_user, l.kind, l.label,
@@ -98,5 +102,6 @@ language sql stable as $$
     select 'waste', 'retried', a.earlier_usd where a.earlier_usd > 0
   ) l
   where c.admitted_at >= p_starts_at and c.admitted_at < p_ends_at
-    and (side.sign = 1 or p_after_entry > 0)
+    -- Where the first entry is among what came, there was no call before.
+    and (side.sign = 1 or (p_after_entry > 0 and not t.is_new))
 $$;
