@@ -20,10 +20,10 @@ from tracking.usage.terms import Position
 # Entries and records that one transaction adds: a second or two of work.
 BATCH = 20_000
 # Calls wait while the ledger's position is read, so it gives way to whatever takes longer.
-_CUT_TIMEOUT = "500ms"
+_CUT_TIMEOUT = "100ms"
 
 
-def fill(*, now: datetime, batches: int = 50, most: int = BATCH) -> int:
+def fill(*, now: datetime, batches: int = 20, most: int = BATCH) -> int:
     """Add to the rollups what the ledger has got since, in at most so many batches.
 
     Gives how many batches there were; fewer than allowed when all is filled. Where calls keep the
