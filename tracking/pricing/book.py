@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Self
 
 from budgets.core.errors import DomainError
 from tracking.pricing.modes import prices_mode
-from tracking.pricing.rates import Rates
+from tracking.pricing.rates import Rates, parsed_rates
 from tracking.pricing.rules import NO_RULES, Rules
 
 
@@ -74,7 +72,7 @@ class Version:
         """Parse the rates; None when they do not price what calls of this mode use."""
         if self.price_id is None or self.price_version is None or self.rates is None:
             return None
-        rates = _parsed(self.rates)
+        rates = parsed_rates(self.rates)
         if not prices_mode(rates, self.mode):
             return None
         return PricedModel(
@@ -179,9 +177,3 @@ class PriceBook:
         if versions or not slash:
             return versions
         return tuple(known for known in self.versions.get(bare, ()) if known.provider == provider)
-
-
-@lru_cache(maxsize=8192)
-def _parsed(rates: str) -> Rates:
-    """Equal texts share one object: many models of many providers cost the same."""
-    return Rates.of_json(json.loads(rates))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -168,6 +169,12 @@ class Rates:
         if self.off_peak:
             stored["off_peak"] = self.off_peak.as_json()
         return stored
+
+
+@lru_cache(maxsize=8192)
+def parsed_rates(stored: str) -> Rates:
+    """Read what as_json() wrote, as text; equal texts share one object, and many prices are equal."""
+    return Rates.of_json(json.loads(stored))
 
 
 # Choosing is asked for on every call and answered by few different tables.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +11,7 @@ from typing import Any, Self
 
 from budgets.tenancy.callers import matches
 from tracking.pricing.cost import multiplied
-from tracking.pricing.rates import Rates
+from tracking.pricing.rates import Rates, parsed_rates
 
 # Whose rule it is: an organization by id, or a plan by code; the site's has neither.
 Owner = tuple[int | None, str | None]
@@ -43,7 +42,7 @@ class Rule:
     def applied_to(self, listed: Rates) -> Rates:
         """Give what is charged in place of the list price."""
         if self.rates is not None:
-            return _parsed(self.rates)
+            return parsed_rates(self.rates)
         assert self.factor is not None
         return multiplied_rates(listed, self.factor)
 
@@ -99,9 +98,3 @@ def _narrowness(rule: Rule) -> tuple[bool, int, int]:
     letters = len(pattern) - pattern.count("*")
     is_name = bool(pattern) and "*" not in pattern
     return (not is_name, -letters, -rule.id)
-
-
-@lru_cache(maxsize=8192)
-def _parsed(rates: str) -> Rates:
-    """Equal texts share one object, as in the price book."""
-    return Rates.of_json(json.loads(rates))
