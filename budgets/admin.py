@@ -11,6 +11,7 @@ from budgets.limits.admin import BudgetAdmin
 from budgets.limits.admin_balances import BalanceAdmin
 from budgets.limits.admin_raises import LimitRaiseAdmin
 from budgets.plans.admin import PlanAdmin
+from budgets.requests.admin import RaiseRequestAdmin
 from budgets.tenancy.admin import MembershipAdmin, OrganizationAdmin, ProjectAdmin
 from budgets.tenancy.admin_keys import ApiKeyAdmin
 from budgets.tenancy.admin_users import UserAdmin
@@ -32,6 +33,7 @@ __all__ = [
     "OrganizationAdmin",
     "PlanAdmin",
     "ProjectAdmin",
+    "RaiseRequestAdmin",
     "SealAdmin",
     "TickAdmin",
     "UserAdmin",

@@ -8,6 +8,7 @@ from budgets.history.models import Change
 from budgets.holds.models import Hold, IdempotencyKey, JournalEntry, Seal, SealedUntil
 from budgets.limits.models import Balance, Budget, LimitRaise
 from budgets.plans.models import Plan
+from budgets.requests.models import RaiseRequest
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Organization",
     "Plan",
     "Project",
+    "RaiseRequest",
     "Seal",
     "SealedUntil",
     "Tick",

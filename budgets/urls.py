@@ -6,4 +6,5 @@ from django.urls import include, path
 
 urlpatterns = [
     path("", include("budgets.alerts.urls")),
+    path("", include("budgets.requests.urls")),
 ]

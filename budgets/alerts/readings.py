@@ -304,6 +304,8 @@ def _named(found: Readings) -> Readings:
 
 
 def _with_name(reading: Reading, known: str) -> Reading:
+    if reading.whom == "budget" and reading.name:
+        return reading
     if reading.subject.startswith("budget:") and known and reading.name:
         return replace(reading, name=f"{reading.name} ({known})")
     return replace(reading, name=reading.name or known)

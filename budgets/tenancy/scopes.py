@@ -11,3 +11,5 @@ class Scope(StrEnum):
     USAGE_READ = "usage:read"
     ALERTS_READ = "alerts:read"
     ALERTS_WRITE = "alerts:write"
+    REQUESTS_READ = "requests:read"
+    REQUESTS_WRITE = "requests:write"

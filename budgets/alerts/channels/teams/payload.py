@@ -13,7 +13,8 @@ from budgets.alerts.message import Message
 
 _COLORS = {"info": "Accent", "warning": "Warning", "critical": "Attention"}
 _MARKDOWN = re.compile(r"([\\`*_\[\]()#~|<>])")
-_MOST_TEXT = 2000
+# Teams takes a card of 28 kB, in which a character may take six.
+_MOST_TEXT, _MOST_FACT, _MOST_FACTS = 400, 200, 12
 
 
 def payload_of(message: Message) -> dict[str, Any]:
@@ -23,7 +24,7 @@ def payload_of(message: Message) -> dict[str, Any]:
         {"type": "TextBlock", "text": "Cost Monitor", "size": "Small", "isSubtle": True},
         {
             "type": "TextBlock",
-            "text": escape(message.headline)[:_MOST_TEXT],
+            "text": escape(message.headline[:_MOST_TEXT]),
             "size": "Large",
             "weight": "Bolder",
             "color": color,
@@ -31,15 +32,20 @@ def payload_of(message: Message) -> dict[str, Any]:
         },
     ]
     if message.advice:
-        body.append({"type": "TextBlock", "text": escape(message.advice), "wrap": True})
-    facts = [{"title": name, "value": escape(value)} for name, value in message.facts]
+        body.append(
+            {"type": "TextBlock", "text": escape(message.advice[:_MOST_TEXT]), "wrap": True}
+        )
+    facts = [
+        {"title": name[:_MOST_FACT], "value": escape(value[:_MOST_FACT])}
+        for name, value in message.facts[:_MOST_FACTS]
+    ]
     if facts:
         body.append({"type": "FactSet", "facts": facts})
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "fallbackText": message.headline,
+        "fallbackText": message.headline[:_MOST_TEXT],
         "body": body,
         "actions": [{"type": "Action.OpenUrl", "title": "Open", "url": message.url}],
     }

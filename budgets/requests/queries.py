@@ -1,0 +1,37 @@
+"""Requests, and what can be asked for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from budgets.limits.models import Budget
+from budgets.limits.queries import Standing, standings
+from budgets.requests.models import RaiseRequest
+from budgets.tenancy.access import Viewer
+from budgets.tenancy.models import Membership, Organization
+
+APPROVES = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
+
+
+def requests_of(*, viewer: Viewer) -> QuerySet[RaiseRequest]:
+    """Read the requests that somebody may see: approvers all, others their own; newest first."""
+    rows: QuerySet[RaiseRequest] = RaiseRequest.objects.for_organization(viewer.organization)
+    if viewer.role not in APPROVES:
+        rows = rows.filter(asked_by=viewer.user)
+    return rows.select_related("asked_by", "decided_by", "budget", "limit_raise").order_by("-id")
+
+
+def askable(*, viewer: Viewer, now: datetime) -> list[Standing]:
+    """List the budgets in dollars that stand in somebody's way, the tightest first."""
+    mine = standings(organization=viewer.organization, now=now, user_id=viewer.user.pk)
+    return [one for one in mine if one.unit == Budget.Unit.USD and one.each in ("", "user")]
+
+
+def approvers_of(*, organization: Organization) -> list[str]:
+    """List the addresses of those who decide."""
+    members = Membership.objects.for_organization(organization).filter(
+        role__in=APPROVES, user__is_active=True
+    )
+    return list(members.order_by("pk").values_list("user__email", flat=True))
