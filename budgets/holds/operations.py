@@ -25,7 +25,8 @@ from budgets.limits.models import Budget, LimitRaise
 from budgets.plans.models import Plan
 from budgets.tenancy.models import Membership, Organization, User, validate_time_zone
 
-# Longer than any call that could still be corrected in them.
+# Longer than any call that could still be corrected in them, and than any step in which they began:
+# one that had to open a balance again, after those that come behind it, could wait in a circle.
 _RATES_ARE_KEPT = timedelta(hours=1)
 _NAMES_ARE_KEPT = timedelta(hours=24)
 _SEALED_AFTER = timedelta(minutes=5)

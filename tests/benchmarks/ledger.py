@@ -2,16 +2,20 @@
 
 ``python3 -m tests.benchmarks.ledger --repeats 3`` prints a table; ``--json FILE`` keeps it.
 Machines differ, and so do hours on one machine. So every round also runs PostgreSQL's own pgbench
-on the same server, and each figure is given as a ratio to it too.
+on the same server, and each figure is given as a ratio to it too. Beside them stands the CPU time
+that the server and the asking processes took, which other work on the machine hardly changes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import multiprocessing
+import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -52,12 +56,54 @@ class Case:
     processes: int = 1
 
 
+@dataclass(frozen=True)
+class Ran:
+    """One run of one case, or of pgbench: operations a second, and CPU time for each of them."""
+
+    rate: float
+    server_us: float
+    caller_us: float
+    latencies_s: list[float] = field(default_factory=list)
+
+
+class Meter:
+    """Counts the CPU seconds of a server, its backends and the processes that asked it."""
+
+    def __init__(self, server: Postgres) -> None:
+        pid = server.pid()
+        assert pid is not None
+        self._server = pid
+        self._begun = self._seconds()
+
+    def _seconds(self) -> tuple[float, float]:
+        """Add up the server with the backends that have ended and those that live; and the askers."""
+        ticks = 0
+        for file in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):  # It has ended meanwhile.
+                fields = file.read_text().rpartition(")")[2].split()
+                is_server = file.parent.name == str(self._server)
+                if is_server or fields[1] == str(self._server):
+                    ticks += sum(int(field) for field in fields[11 : 15 if is_server else 13])
+        asked = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return ticks / os.sysconf("SC_CLK_TCK"), asked.ru_utime + asked.ru_stime
+
+    def ran(self, *, done: float, seconds: float, latencies_s: list[float]) -> Ran:
+        """Give what was measured since the beginning, now that so many operations are done."""
+        server, asked = (
+            (now - then) / done * 1e6
+            for now, then in zip(self._seconds(), self._begun, strict=True)
+        )
+        return Ran(done / seconds, server, asked, latencies_s)
+
+
 @dataclass
 class Measured:
-    """What was measured of one case: operations a second and seconds a hold, a round each."""
+    """What was measured of one case: operations a second, CPU time, milliseconds a hold; a round each."""
 
     rates: list[float] = field(default_factory=list)
     ratios: list[float] = field(default_factory=list)
+    server_us: list[float] = field(default_factory=list)
+    caller_us: list[float] = field(default_factory=list)
     p50s_ms: list[float] = field(default_factory=list)
     p99s_ms: list[float] = field(default_factory=list)
 
@@ -176,9 +222,10 @@ def in_one_process(
     uvloop.run(run())
 
 
-def measure(case: Case, callers: list[Caller], seconds: float) -> tuple[float, list[float]]:
-    """Run one case; give its calls a second, and what each hold took in seconds."""
+def measure(case: Case, callers: list[Caller], seconds: float, server: Postgres) -> Ran:
+    """Run one case."""
     told: SimpleQueue[tuple[int, list[float]]] = multiprocessing.SimpleQueue()
+    meter = Meter(server)
     processes = [
         forked(in_one_process, callers, case.in_flight, seconds, told)
         for _ in range(case.processes)
@@ -186,13 +233,15 @@ def measure(case: Case, callers: list[Caller], seconds: float) -> tuple[float, l
     results = [told.get() for _ in processes]
     for process in processes:
         process.join()
-    return sum(done for done, _ in results) / seconds, [x for _, took in results for x in took]
+    latencies = [took for _, each in results for took in each]
+    return meter.ran(done=sum(done for done, _ in results), seconds=seconds, latencies_s=latencies)
 
 
 class Pgbench:
     """PostgreSQL's own benchmark, its TPC-B-like script, on the same server."""
 
     def __init__(self, server: Postgres) -> None:
+        self._server = server
         self._address = ["-h", str(server.sockets), "-U", server.address["user"]]
         self._program = str(found_binaries() / "pgbench")
 
@@ -205,13 +254,15 @@ class Pgbench:
             session.execute("create database pgbench")
         self._run("-i", "-q", "-s", str(scale))
 
-    def transactions_a_second(self, *, seconds: int) -> float:
+    def measure(self, *, seconds: int) -> Ran:
         """Run it with 16 clients and prepared statements."""
+        meter = Meter(self._server)
         told = self._run(
             "-c", str(PGBENCH_CLIENTS), "-j", "2", "-M", "prepared", "-T", str(seconds), "-n"
         )
         line = next(line for line in told.splitlines() if line.startswith("tps = "))
-        return float(line.split()[2])
+        rate = float(line.split()[2])
+        return meter.ran(done=rate * seconds, seconds=seconds, latencies_s=[])
 
     def _run(self, *arguments: str) -> str:
         command = [self._program, *self._address, *arguments, "pgbench"]
@@ -230,17 +281,22 @@ def percentile(values: list[float], share: float) -> float:
 def rounds(
     cases: list[Case],
     callers: dict[str, list[Caller]],
-    pgbench: Pgbench,
+    server: Postgres,
     options: argparse.Namespace,
-) -> Iterator[tuple[str, float, float, list[float]]]:
-    """Measure every case once a round, beside pgbench; give name, rate, ratio and latencies."""
+) -> Iterator[tuple[str, Ran, float]]:
+    """Measure every case once a round, beside pgbench; give name, figures and ratio."""
+    pgbench = Pgbench(server)
+    pgbench.prepare(scale=PGBENCH_CLIENTS)
+    beside_s = max(2, round(options.seconds / 2))
     for _ in range(options.repeats):
         for case in cases:
-            base = pgbench.transactions_a_second(seconds=max(2, round(options.seconds / 2)))
-            rate, took = measure(case, callers[case.callers], options.seconds)
-            again = pgbench.transactions_a_second(seconds=max(2, round(options.seconds / 2)))
-            yield "pgbench", (base + again) / 2, 1.0, []
-            yield case.name, rate, rate / ((base + again) / 2), took
+            before = pgbench.measure(seconds=beside_s)
+            ran = measure(case, callers[case.callers], options.seconds, server)
+            after = pgbench.measure(seconds=beside_s)
+            base = (before.rate + after.rate) / 2
+            yield "pgbench", before, before.rate / base
+            yield "pgbench", after, after.rate / base
+            yield case.name, ran, ran.rate / base
 
 
 def fill(*, entries: int, balances: int) -> None:
@@ -262,17 +318,18 @@ def fill(*, entries: int, balances: int) -> None:
 def table(found: dict[str, Measured]) -> str:
     """Write the medians of all rounds, with the least and the most."""
     lines = [
-        "| case | a second: median (least-most) | x pgbench | hold p50 / p99 ms |",
-        "|---|---|---|---|",
+        "| case | a second: median (least-most) | x pgbench | CPU us: server, callers | hold p50 / p99 ms |",
+        "|---|---|---|---|---|",
     ]
     for name, m in found.items():
         rate = f"{statistics.median(m.rates):,.0f} ({min(m.rates):,.0f}-{max(m.rates):,.0f})"
+        cpu = f"{statistics.median(m.server_us):.0f}, {statistics.median(m.caller_us):.0f}"
         times = (
             f"{statistics.median(m.p50s_ms):.1f} / {statistics.median(m.p99s_ms):.1f}"
             if m.p50s_ms
             else ""
         )
-        lines.append(f"| {name} | {rate} | {statistics.median(m.ratios):.2f} | {times} |")
+        lines.append(f"| {name} | {rate} | {statistics.median(m.ratios):.2f} | {cpu} | {times} |")
     return "\n".join(lines)
 
 
@@ -289,19 +346,21 @@ def main() -> None:
     found: dict[str, Measured] = {}
     with own_site(options={"max_wal_size": "4GB", "shared_buffers": "512MB"}) as server:
         callers = make_callers()
-        pgbench = Pgbench(server)
-        pgbench.prepare(scale=PGBENCH_CLIENTS)
         if options.entries:
             fill(entries=options.entries, balances=options.balances)
         cases = [case for case in CASES if options.only in case.name]
-        for name, rate, ratio, took in rounds(cases, callers, pgbench, options):
+        for name, ran, ratio in rounds(cases, callers, server, options):
             m = found.setdefault(name, Measured())
-            m.rates.append(rate)
+            m.rates.append(ran.rate)
             m.ratios.append(ratio)
-            if took:
-                m.p50s_ms.append(percentile(took, 0.5) * 1000)
-                m.p99s_ms.append(percentile(took, 0.99) * 1000)
-                sys.stderr.write(f"{name}: {rate:,.0f}/s, {ratio:.2f} x pgbench\n")
+            m.server_us.append(ran.server_us)
+            m.caller_us.append(ran.caller_us)
+            if ran.latencies_s:
+                m.p50s_ms.append(percentile(ran.latencies_s, 0.5) * 1000)
+                m.p99s_ms.append(percentile(ran.latencies_s, 0.99) * 1000)
+                sys.stderr.write(f"{name}: {ran.rate:,.0f}/s, {ratio:.2f} x pgbench\n")
+    load = ", ".join(f"{each:.0f}" for each in os.getloadavg())
+    sys.stderr.write(f"load of the machine in the last 1, 5, 15 minutes: {load}\n")
     sys.stdout.write(table(found) + "\n")
     if options.json:
         options.json.write_text(json.dumps({n: vars(m) for n, m in found.items()}, indent=1))
