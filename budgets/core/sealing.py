@@ -36,5 +36,25 @@ def unseal(*, sealed: bytes, owner: str, secrets: Sequence[str]) -> str:
     return key
 
 
+def reseal(*, sealed: bytes, secrets: Sequence[str]) -> bytes | None:
+    """Encrypt a secret anew with the first of the site's keys, for the same owner; None if it is so
+    already, or empty.
+
+    :raises CredentialUnreadable: if no site key opens it
+    """
+    if not sealed:
+        return None
+    try:
+        _box(secrets[:1]).decrypt(sealed)
+    except InvalidToken:
+        pass
+    else:
+        return None
+    try:
+        return _box(secrets).rotate(sealed)
+    except InvalidToken as error:
+        raise CredentialUnreadable from error
+
+
 def _box(secrets: Sequence[str]) -> MultiFernet:
     return MultiFernet([Fernet(secret) for secret in secrets])

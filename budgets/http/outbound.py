@@ -145,7 +145,8 @@ def addresses_of(*, host: str, port: int) -> list[str]:
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Resolves a request's host once, judges what it found, and connects to that."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, listed: str = "COSTSITE_OUTBOUND_NETWORKS") -> None:
+        self._listed = listed
         # No connection is kept: it would be found by its address, whatever name it was made for.
         self._onward = httpx.AsyncHTTPTransport(
             verify=_tls(), limits=httpx.Limits(max_keepalive_connections=0), trust_env=False
@@ -155,7 +156,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         """Send a request to the first of the host's addresses that takes a connection."""
         host = _host(request.url)
         found = await asyncio.to_thread(addresses_of, host=host, port=_port(request.url))
-        refuse_unless_public(addresses=found, scheme=request.url.scheme)
+        refuse_unless_public(addresses=found, scheme=request.url.scheme, listed=self._listed)
         for address in found[:-1]:
             try:
                 return await self._onward.handle_async_request(_to(request, address, host))
@@ -168,10 +169,15 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         await self._onward.aclose()
 
 
-def open_client(*, timeout_s: float) -> httpx.AsyncClient:
+def open_client(
+    *, timeout_s: float, listed: str = "COSTSITE_OUTBOUND_NETWORKS"
+) -> httpx.AsyncClient:
     """Make a client for addresses that people entered; ``timeout_s`` bounds each step of a call."""
     return httpx.AsyncClient(
-        transport=GuardedTransport(), timeout=timeout_s, follow_redirects=False, trust_env=False
+        transport=GuardedTransport(listed=listed),
+        timeout=timeout_s,
+        follow_redirects=False,
+        trust_env=False,
     )
 
 

@@ -72,6 +72,8 @@ class Upstream:
 
     def __init__(self) -> None:
         self.script = Script()
+        # Scripts for the next calls, one each, before ``script`` holds again.
+        self.next: list[Script] = []
         self.requests: list[dict[str, Any]]
         self.headers: list[dict[str, str]]
         self.port = 0
@@ -79,6 +81,7 @@ class Upstream:
 
     def forget(self) -> None:
         """Count anew."""
+        self.next.clear()
         self.requests = []
         self.headers = []
         self.served = 0
@@ -100,7 +103,8 @@ class Upstream:
         self.headers.append(dict(request.headers))
         self.under_way += 1
         try:
-            return await self._scripted(request, asked, self.script, of)
+            script = self.next.pop(0) if self.next else self.script
+            return await self._scripted(request, asked, script, of)
         except ConnectionError:
             self.aborted += 1
             return web.Response()  # Nobody is there to take it.

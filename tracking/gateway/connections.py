@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from budgets.core.sealing import seal
 from budgets.http.outbound import check_url
 from budgets.tenancy.models import Organization
-from tracking.gateway.models import CachedAnswer, Provider, StoredAnswer
+from tracking.gateway.models import Alias, AliasTarget, CachedAnswer, Provider, StoredAnswer
 from tracking.gateway.routes import owner_text
 from tracking.pricing.models import CatalogModel
 from tracking.pricing.operations import import_catalog
 
+# The setting that lists the networks of our own in which providers may be.
+PROVIDER_NETWORKS = "COSTSITE_PROVIDER_NETWORKS"
 # The environment variables that hold a provider's key by custom, and the catalogue's name for it.
 CUSTOMARY_KEYS = {
     "OPENAI_API_KEY": "openai",
@@ -74,7 +77,47 @@ def check_address(base_url: str) -> None:
     :raises AddressRefused: saying which setting allows it
     """
     if base_url:
-        check_url(base_url, listed="COSTSITE_PROVIDER_NETWORKS")
+        check_url(base_url, listed=PROVIDER_NETWORKS)
+
+
+def put_alias(*, alias: Alias, targets: Sequence[AliasTarget]) -> None:
+    """Save a new or changed alias with all that it stands for, in place of what it stood for before.
+
+    :raises ValidationError: if a field is not valid, or a target is not for the alias's owner
+    """
+    alias.full_clean()
+    check_targets(alias=alias, targets=targets)
+    with transaction.atomic():
+        alias.save()
+        alias.targets.exclude(pk__in=[target.pk for target in targets if target.pk]).delete()
+        for target in targets:
+            target.alias = alias
+            target.full_clean()
+            target.save()
+
+
+def check_targets(*, alias: Alias, targets: Sequence[AliasTarget]) -> None:
+    """Refuse an alias that stands for nothing, or whose calls could go out with a stranger's key.
+
+    :raises ValidationError: saying which target is wrong, and why
+    """
+    if not targets:
+        raise ValidationError("An alias stands for at least one model.", code="required")
+    for target in targets:
+        provider = target.provider
+        if provider and provider.organization_id not in (None, alias.organization_id):
+            raise ValidationError(
+                f"{target.model}: the key {provider} belongs to {provider.organization}, "
+                f"and the alias to {alias.organization or 'the site'}.",
+                code="invalid",
+            )
+        if not target.model.active:
+            raise ValidationError(f"{target.model} is switched off.", code="invalid")
+        if target.name_at_provider and not provider:
+            raise ValidationError(
+                f"{target.model}: a name at the provider needs the key of that provider.",
+                code="invalid",
+            )
 
 
 def set_provider_key(*, provider: Provider, key: str) -> None:

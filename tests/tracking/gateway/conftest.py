@@ -59,6 +59,21 @@ def running_impatient_site(
         yield site
 
 
+@pytest.fixture(scope="session")
+def running_persistent_site(
+    models_listed: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    log = tmp_path_factory.mktemp("site") / "persistent.log"
+    persistence = {
+        "COSTSITE_PROVIDER_ATTEMPTS": "3",
+        "COSTSITE_RETRY_WAIT_S": "3",
+        "COSTSITE_COOL_DOWN_AFTER": "3",
+        "COSTSITE_COOL_DOWN_S": "1",
+    }
+    with serving(database=models_listed, log=log, **persistence) as site:
+        yield site
+
+
 @pytest.fixture
 def site(running_site: Site, committed_db: None) -> Site:
     """The site, and its database."""
@@ -69,3 +84,9 @@ def site(running_site: Site, committed_db: None) -> Site:
 def impatient_site(running_impatient_site: Site, committed_db: None) -> Site:
     """A site that gives providers PATIENCE_S seconds, and its database."""
     return running_impatient_site
+
+
+@pytest.fixture
+def persistent_site(running_persistent_site: Site, committed_db: None) -> Site:
+    """A site that makes up to three attempts, and lets a failing route cool for a second."""
+    return running_persistent_site

@@ -148,6 +148,17 @@ async def send(call: ProviderCall) -> Reply:
     return Reply(plain)
 
 
+def try_out(call: ProviderCall) -> None:
+    """Make a chat completion from a thread that serves no calls, only to see whether it works.
+
+    :raises ProviderFailure: saying what did not go well
+    """
+    try:
+        load().completion(**arguments_of(call, is_streamed=False))
+    except Exception as error:  # The door: what the library raises stops here.
+        raise _failure(error, call.route, was_begun=False) from error
+
+
 async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
     """Send a call and give the events of its answer as they come.
 
