@@ -25,14 +25,23 @@ from budgets.plans.models import Plan
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 from tests import make
 from tests.admin_pages import list_of, new, page_of, staff, submit, superuser, text_of
-from tracking.gateway.connections import connect_provider
-from tracking.gateway.models import Provider, StoredAnswer
+from tracking.gateway.connections import connect_provider, put_alias
+from tracking.gateway.models import (
+    Alias,
+    AliasTarget,
+    CachedAnswer,
+    Provider,
+    RouteEdition,
+    RouteHealth,
+    StoredAnswer,
+)
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price, PriceBookEdition, PriceRule
 
 pytestmark = pytest.mark.django_db
 
 OURS = [
+    Alias,
     ApiKey,
     Balance,
     Budget,
@@ -49,11 +58,13 @@ OURS = [
     PriceRule,
     Project,
     Provider,
+    RouteHealth,
     Seal,
     Tick,
     User,
 ]
 MADE_BY_HAND = [
+    Alias,
     Budget,
     CatalogModel,
     Membership,
@@ -83,7 +94,7 @@ def add_a_row_everywhere() -> None:
     make.budget(limit="70", organization=organization, each="project")
     make.call(key=key, model=f"model-{number}", tags=["night"], metadata={"ticket": "A-1"})
     make.held_call(key=key, usd="0.5")
-    connect_provider(name=f"provider-{number}", organization=organization, key="sk-secret")
+    add_a_route(organization, number)
     PriceRule.objects.create(organization=organization, factor="0.8", valid_from=make.NOW)
     Tick.objects.create(job=f"job-{number}", ran_at=make.NOW)
     add_what_only_operations_write(key)
@@ -117,6 +128,21 @@ def add_what_only_operations_write(key: ApiKey) -> None:
         fingerprint="0" * 64,
         request_id=make.request_id(),
         claimed_at=make.NOW,
+    )
+
+
+def add_a_route(organization: Organization, number: int) -> None:
+    """Make a provider that has failed, and an alias that names it."""
+    provider = connect_provider(
+        name=f"provider-{number}", organization=organization, key="sk-secret"
+    )
+    model = CatalogModel.objects.get(name=f"model-{number}")
+    put_alias(
+        alias=Alias(name=f"alias-{number}", organization=organization),
+        targets=[AliasTarget(model=model, provider=provider)],
+    )
+    RouteHealth.objects.create(
+        provider=provider, model=model.name, failures=1, code="timeout", failed_at=make.NOW
     )
 
 
@@ -178,7 +204,17 @@ def test_lets_nobody_write_history() -> None:
     add_a_row_everywhere()
     client = superuser()
 
-    for model in (*JOURNALS, IdempotencyKey, LimitRaise, Price, PriceBookEdition, Seal, Tick):
+    for model in (
+        *JOURNALS,
+        IdempotencyKey,
+        LimitRaise,
+        Price,
+        PriceBookEdition,
+        RouteEdition,
+        RouteHealth,
+        Seal,
+        Tick,
+    ):
         row = newest(model)
         assert client.get(new(model)).status_code == 403, model
         assert client.post(page_of(row), {}).status_code == 403, model
@@ -221,9 +257,10 @@ def test_registers_every_model() -> None:
         *apps.get_app_config("budgets").get_models(),
         *apps.get_app_config("tracking").get_models(),
     }
-    # The tables of changes are read together; these two hold one number, and what nobody may read.
+    # The tables of changes are read together; the others hold one number, stand on the page of what
+    # they belong to, or are what nobody may read.
     ours -= {model for model in ours if hasattr(model, "pgh_tracked_model")}
-    ours -= {SealedUntil, StoredAnswer}
+    ours -= {AliasTarget, CachedAnswer, SealedUntil, StoredAnswer}
 
     assert [model for model in ours if not admin.site.is_registered(model)] == []
 

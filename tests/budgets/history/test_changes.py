@@ -150,6 +150,8 @@ def test_lists_more_changes_with_no_more_queries(acme: Organization) -> None:
 
 def test_tracks_configuration_and_no_hot_table() -> None:
     assert {model.__name__ for model in tracked_models()} == {
+        "Alias",
+        "AliasTarget",
         "ApiKey",
         "Budget",
         "LimitRaise",

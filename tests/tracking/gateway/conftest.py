@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -90,3 +91,10 @@ def impatient_site(running_impatient_site: Site, committed_db: None) -> Site:
 def persistent_site(running_persistent_site: Site, committed_db: None) -> Site:
     """A site that makes up to three attempts, and lets a failing route cool for a second."""
     return running_persistent_site
+
+
+@pytest.fixture
+def upstreams() -> Iterator[list[Upstream]]:
+    """Two providers."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(running_upstream()) for _ in range(2)]

@@ -110,6 +110,8 @@ def test_switches_providers_on_and_off() -> None:
     client = superuser()
 
     act(client, "switch_off", provider)
+    assert Provider.objects.get().active
+    act(client, "switch_off", provider, confirmed="yes")
     assert not Provider.objects.get().active
     act(client, "switch_on", provider)
     assert Provider.objects.get().active
