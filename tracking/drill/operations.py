@@ -106,6 +106,9 @@ def run(orders: Orders) -> Findings:
             # The calls come over loopback and plain HTTP, whatever the site's public address is.
             "ALLOWED_HOSTS": "127.0.0.1",
             "COSTSITE_BASE_URL": "http://127.0.0.1",
+            # So does the provider.
+            "COSTSITE_PROVIDER_NETWORKS": "127.0.0.0/8",
+            "COSTSITE_PROVIDER_ATTEMPTS": "1",
         }
         servers = Servers(count=orders.processes, log=log, environment=environment)
         try:
