@@ -121,6 +121,11 @@ class CostRecord(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "started_at", "id"], name="cost_record_by_time"),
+            models.Index(
+                fields=["organization", "started_at"],
+                condition=models.Q(saved_usd__gt=0),
+                name="cost_record_cached",
+            ),
         ]
 
     def __str__(self) -> str:

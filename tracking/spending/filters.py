@@ -7,7 +7,8 @@ from typing import TypeVar
 
 from budgets.tenancy.access import Viewer
 from budgets.tenancy.models import ApiKey, Membership, Project, User
-from tracking.spending.selection import Selection, SelectionInvalid
+from tracking.spending.selection import GROUPS, Selection, SelectionInvalid
+from tracking.usage.terms import By
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class Filter:
 
 
 def named_filters(*, viewer: Viewer, selection: Selection) -> tuple[Filter, ...]:
-    """Name the person, project, key and model that a selection filters by.
+    """Name what a selection filters by.
 
     :raises SelectionInvalid: if one of them is not the viewer's to see, or does not exist: the
         answer is the same
@@ -34,8 +35,7 @@ def named_filters(*, viewer: Viewer, selection: Selection) -> tuple[Filter, ...]
         filters.append(Filter("project", "Project", _project(viewer, selection.project_id).name))
     if selection.api_key_id is not None:
         filters.append(Filter("key", "API key", _api_key(viewer, selection.api_key_id).name))
-    if selection.model is not None:
-        filters.append(Filter("model", "Model", selection.model))
+    filters += [Filter(param, GROUPS[By(param)], value) for param, value in selection.names.items()]
     return tuple(filters)
 
 
@@ -44,10 +44,12 @@ def _user(viewer: Viewer, user_id: int) -> User:
     if user_id == viewer.user.pk:
         return viewer.user
     organization = viewer.organization
-    may_be_seen = viewer.sees_everyone and (
-        Membership.objects.for_organization(organization).filter(user_id=user_id).exists()
-        or ApiKey.objects.for_organization(organization).filter(user_id=user_id).exists()
-    )
+    keys = ApiKey.objects.for_organization(organization).filter(user_id=user_id)
+    if viewer.sees_everyone:
+        members = Membership.objects.for_organization(organization).filter(user_id=user_id)
+        may_be_seen = members.exists() or keys.exists()
+    else:
+        may_be_seen = keys.filter(project_id__in=viewer.led_project_ids).exists()
     return _found(User.objects.filter(pk=user_id).first() if may_be_seen else None, "person")
 
 
@@ -59,7 +61,7 @@ def _project(viewer: Viewer, project_id: int) -> Project:
 def _api_key(viewer: Viewer, api_key_id: int) -> ApiKey:
     keys = ApiKey.objects.for_organization(viewer.organization)
     if not viewer.sees_everyone:
-        keys = keys.filter(user=viewer.user)
+        keys = keys.filter(user=viewer.user) | keys.filter(project_id__in=viewer.led_project_ids)
     return _found(keys.filter(pk=api_key_id).first(), "API key")
 
 

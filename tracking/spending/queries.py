@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
-from budgets.core.money import ZERO_USD
 from budgets.limits.queries import Standing, standings
 from budgets.tenancy.access import Viewer
 from budgets.tenancy.models import ApiKey, Project
@@ -16,44 +14,24 @@ from tracking.spending.budget_lines import (
     BudgetLine,
     budget_lines,
     first_to_bind,
-    percent_text,
     span_text,
 )
 from tracking.spending.chart import Chart, chart_of
-from tracking.spending.filters import Filter, named_filters
+from tracking.spending.filters import named_filters
+from tracking.spending.frame import Frame
+from tracking.spending.groups import Groups, groups_of
 from tracking.spending.selection import Selection
+from tracking.usage.outlook import Outlook, budget_outlooks
 from tracking.usage.queries import calls_of, in_flight_of, usage_of
 from tracking.usage.question import place_text
 from tracking.usage.receipts import Receipt, receipt_of
-from tracking.usage.terms import Call, Figures, InFlight, Slice, Usage
+from tracking.usage.saved import Saved, saved_of
+from tracking.usage.terms import Call, InFlight, Slice, Usage
+from tracking.usage.waste import Waste, waste_of
 
 CALLS_ON_SPENDING = 10
 CALLS_ON_A_PAGE = 50
 _MOST_PROJECTS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One model or person of a table; ``param`` and ``value`` make the address of their calls."""
-
-    name: str
-    detail: str
-    value: str
-    figures: Figures
-    share_percent: str
-    share_width: str
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What every page shows around its figures: who looks at what, since when, by which clock."""
-
-    viewer: Viewer
-    selection: Selection
-    filters: tuple[Filter, ...]
-    projects: tuple[Project, ...]
-    now: datetime
-    zone_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +45,11 @@ class SpendingPage:
     other_budgets: tuple[BudgetLine, ...]
     rate_limits: tuple[BudgetLine, ...]
     budgets_of: str
+    outlook: Outlook | None
     chart: Chart
-    models: tuple[Row, ...]
-    users: tuple[Row, ...]
+    groups: Groups
+    waste: Waste
+    saved: Saved
     calls: tuple[Call, ...]
     has_more_calls: bool
     key_hint: ApiKey | None
@@ -108,19 +88,23 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
         project_id=part.project_id,
         api_key_id=part.api_key_id,
     )
-    main, lines = _lines(standing, frame, is_everyone=part.user_id is None)
+    main, lines = _lines(standing, frame, is_everyone=_is_of_everyone(part))
     calls = calls_of(part=part, period=selection.days.period, most=CALLS_ON_SPENDING)
     return SpendingPage(
         frame=frame,
         usage=usage,
         in_flight=in_flight_of(part=part),
-        main_budget=main,
-        other_budgets=tuple(line for line in lines if line.is_money and line is not main),
+        main_budget=main.line if main else None,
+        other_budgets=tuple(
+            line for line in lines if line.is_money and not (main and line is main.line)
+        ),
         rate_limits=tuple(line for line in lines if not line.is_money),
         budgets_of=next((shown.value for shown in frame.filters if shown.param == "user"), ""),
+        outlook=_outlook(main.standing, viewer, part, now) if main else None,
         chart=chart_of(usage=usage, today=now.astimezone(selection.days.zone).date()),
-        models=_model_rows(usage),
-        users=_user_rows(usage) if part.user_id is None else (),
+        groups=groups_of(frame=frame, part=part, total_usd=usage.total.cost_usd),
+        waste=waste_of(part=part, days=selection.days, most_duplicates=1),
+        saved=saved_of(part=part, days=selection.days),
         calls=calls.calls,
         has_more_calls=calls.older is not None,
         key_hint=_newest_key(viewer, now) if not usage.total.calls else None,
@@ -148,7 +132,10 @@ def receipt_page(*, viewer: Viewer, request_id: UUID) -> ReceiptPage:
     :raises CallNotFound: if there is none, or it is not theirs to see
     """
     receipt = receipt_of(
-        organization=viewer.organization, request_id=request_id, user_id=viewer.only_user_id
+        organization=viewer.organization,
+        request_id=request_id,
+        user_id=viewer.only_user_id,
+        led_project_ids=viewer.led_project_ids,
     )
     took = span_text(receipt.bookings[0].booked_at - receipt.admitted_at)
     return ReceiptPage(viewer, receipt, took, viewer.organization.time_zone)
@@ -166,17 +153,31 @@ def _frame(viewer: Viewer, selection: Selection, now: datetime) -> tuple[Frame, 
     )
     part = Slice(
         organization_id=viewer.organization.pk,
-        user_id=viewer.only_user_id or selection.user_id,
+        user_id=selection.user_id,
         project_id=selection.project_id,
         api_key_id=selection.api_key_id,
-        model=selection.model,
+        viewer_id=viewer.only_user_id,
+        led_project_ids=viewer.led_project_ids,
+        **selection.names,
     )
     return frame, part
 
 
+@dataclass(frozen=True, slots=True)
+class _Main:
+    """The budget that heads the page: as it stands, and as it is written."""
+
+    standing: Standing
+    line: BudgetLine
+
+
+def _is_of_everyone(part: Slice) -> bool:
+    return part.user_id is None and part.viewer_id is None
+
+
 def _lines(
     standing: Sequence[Standing], frame: Frame, *, is_everyone: bool
-) -> tuple[BudgetLine | None, list[BudgetLine]]:
+) -> tuple[_Main | None, list[BudgetLine]]:
     """Write the budgets for people, the main one apart: it heads the page."""
     organization = frame.viewer.organization
     named = {shown.param: shown.value for shown in frame.filters}
@@ -192,32 +193,16 @@ def _lines(
     lines = budget_lines(
         standings=standing, names=names, zone=frame.selection.days.zone, now=frame.now
     )
-    return next((line for s, line in zip(standing, lines, strict=True) if s is main), None), lines
+    pairs = zip(standing, lines, strict=True)
+    return next((_Main(s, line) for s, line in pairs if s is main), None), lines
 
 
-def _model_rows(usage: Usage) -> tuple[Row, ...]:
-    return tuple(
-        _row(row.model, "", row.model, row.figures, usage.total.cost_usd) for row in usage.models
+def _outlook(standing: Standing, viewer: Viewer, part: Slice, now: datetime) -> Outlook:
+    """Tell where the main budget is heading."""
+    (outlook,) = budget_outlooks(
+        organization=viewer.organization, standings=[standing], asked=part, now=now
     )
-
-
-def _user_rows(usage: Usage) -> tuple[Row, ...]:
-    return tuple(
-        _row(row.name, row.email, str(row.user_id), row.figures, usage.total.cost_usd)
-        for row in usage.users
-    )
-
-
-def _row(name: str, detail: str, value: str, figures: Figures, total_usd: Decimal) -> Row:
-    share = max(figures.cost_usd, ZERO_USD) * 100 / total_usd if total_usd > 0 else ZERO_USD
-    return Row(
-        name=name,
-        detail=detail if detail != name else "",
-        value=value,
-        figures=figures,
-        share_percent=percent_text(figures.cost_usd, of=total_usd),
-        share_width=f"{min(share, Decimal(100)):.3f}%",
-    )
+    return outlook
 
 
 def _newest_key(viewer: Viewer, now: datetime) -> ApiKey | None:

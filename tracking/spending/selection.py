@@ -1,4 +1,4 @@
-"""What an address asks to see: days, filters, and where the list of calls goes on. Pure."""
+"""What an address asks to see: days, filters, groups, and where the list of calls goes on. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from budgets.core.errors import DomainError
-from tracking.usage.terms import Days, Place
+from tracking.usage.terms import By, Days, Place
 
 PERIODS = {
     "this-month": "This month",
@@ -16,9 +16,22 @@ PERIODS = {
     "last-7-days": "7 days",
     "last-30-days": "30 days",
 }
+# By what figures can be told apart on the page, and what each is called.
+GROUPS = {
+    By.MODEL: "Model",
+    By.USER: "Person",
+    By.PROJECT: "Project",
+    By.API_KEY: "API key",
+    By.TAG: "Tag",
+    By.PROVIDER: "Provider",
+    By.ENDPOINT: "Endpoint",
+    By.SESSION: "Session",
+    By.END_USER: "End user",
+}
 CUSTOM = "custom"
 MOST_DAYS = 366
 
+_NAMES = ("model", "tag", "provider", "endpoint", "session", "end_user")
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_ID = 2**63 - 1
@@ -41,12 +54,25 @@ class Selection:
     user_id: int | None = None
     api_key_id: int | None = None
     model: str | None = None
+    tag: str | None = None
+    provider: str | None = None
+    endpoint: str | None = None
+    session: str | None = None
+    end_user: str | None = None
+    group: By = By.MODEL
+    compares: bool = False
     before: Place | None = None
 
     @property
     def is_filtered(self) -> bool:
         """Whether only some of the calls are asked for."""
-        return any((self.project_id, self.user_id, self.api_key_id, self.model))
+        return bool(self.project_id or self.user_id or self.api_key_id or self.names)
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The filters that are names, by their parameter."""
+        given = {name: getattr(self, name) for name in _NAMES}
+        return {name: text for name, text in given.items() if text is not None}
 
     @property
     def params(self) -> dict[str, str]:
@@ -59,7 +85,9 @@ class Selection:
             "project": self.project_id,
             "user": self.user_id,
             "key": self.api_key_id,
-            "model": self.model,
+            **self.names,
+            "group": None if self.group == By.MODEL else self.group.value,
+            "compare": "previous" if self.compares else None,
         }
         return {name: str(value) for name, value in asked.items() if value is not None}
 
@@ -84,7 +112,9 @@ def parse(*, params: Mapping[str, str], today: date, zone: ZoneInfo) -> Selectio
         project_id=_id(given, "project"),
         user_id=_id(given, "user"),
         api_key_id=_id(given, "key"),
-        model=_model(given.get("model")),
+        **{name: _name(name, given.get(name)) for name in _NAMES},
+        group=_group(given.get("group", By.MODEL)),
+        compares=_compares(given.get("compare")),
         before=_place(given.get("before")),
     )
 
@@ -142,10 +172,22 @@ def _id(given: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
-def _model(text: str | None) -> str | None:
+def _name(param: str, text: str | None) -> str | None:
     if text is not None and (len(text) > _MOST_NAME or not text.isprintable()):
-        raise SelectionInvalid("There is no model of that name.")
+        raise SelectionInvalid(f"There is no {GROUPS[By(param)].lower()} of that name.")
     return text
+
+
+def _group(text: str) -> By:
+    if text not in GROUPS:
+        raise SelectionInvalid(f"Figures cannot be told apart by “{text[:40]}”.")
+    return By(text)
+
+
+def _compares(text: str | None) -> bool:
+    if text not in (None, "previous"):
+        raise SelectionInvalid("Figures are compared with the previous days, or with none.")
+    return text is not None
 
 
 def _place(text: str | None) -> Place | None:

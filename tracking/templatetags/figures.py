@@ -40,6 +40,16 @@ def usd_mean(amount: Decimal | None) -> SafeString | str:
 
 
 @register.filter
+def usd_change(amount: Decimal | None) -> SafeString | str:
+    """Write by how much an amount has risen, with its sign."""
+    if amount is None:
+        return _UNKNOWN
+    exact = usd_text(amount)
+    shown = f"{'+' if amount > 0 else ''}{format_usd(amount)}"
+    return format_html('<data value="{}" title="{} USD">{}</data>', exact, exact, shown)
+
+
+@register.filter
 def usd_short(amount: Decimal) -> str:
     """Write an amount in USD for people where no markup can stand."""
     return format_usd(amount)

@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from django.db.models import Q
+
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD
 from budgets.holds.models import JournalEntry
@@ -142,15 +144,20 @@ class Receipt:
 
 
 def receipt_of(
-    *, organization: Organization, request_id: UUID, user_id: int | None = None
+    *,
+    organization: Organization,
+    request_id: UUID,
+    user_id: int | None = None,
+    led_project_ids: Sequence[int] = (),
 ) -> Receipt:
-    """Read the receipt of a settled call of an organization, or of one of its users only.
+    """Read the receipt of a settled call of an organization, or only of a user's or led project's.
 
     :raises CallNotFound: if they have no such call, or it is still under way
     """
+    seen = Q() if user_id is None else Q(user_id=user_id) | Q(project_id__in=led_project_ids)
     entries = list(
         JournalEntry.objects.for_organization(organization)
-        .filter(request_id=request_id, **({} if user_id is None else {"user_id": user_id}))
+        .filter(seen, request_id=request_id)
         .select_related("user", "api_key", "project")
         .order_by("seq")
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -200,7 +201,7 @@ def test_shows_members_their_own_calls_only(alice: ApiKey, bob: ApiKey) -> None:
     hidden, alices = make.call(key=alice, model="secret-model")
     shown, bobs = make.call(key=bob, used=Used(input_tokens=7))
 
-    page = get(bob.user, "/spending/")
+    page = get(bob.user, "/spending/", group="user")
     calls = get(bob.user, "/spending/calls/")
 
     assert "your own calls" in text(page)
@@ -208,7 +209,7 @@ def test_shows_members_their_own_calls_only(alice: ApiKey, bob: ApiKey) -> None:
     assert alices not in amounts(page)
     for response in (page, calls):
         assert str(shown) in response.content.decode()
-        for secret in (str(hidden), "secret-model", "Alice", "By person"):
+        for secret in (str(hidden), "secret-model", "Alice"):
             assert secret not in response.content.decode()
 
 
@@ -219,7 +220,8 @@ def test_shows_everyone_to_admins_and_viewers(
     make.call(key=alice)
     make.call(key=bob)
 
-    page = text(get(make.member(of=acme, name="dora", role=role), "/spending/"))
+    dora = make.member(of=acme, name="dora", role=role)
+    page = text(get(dora, "/spending/", group="user"))
 
     assert "By person" in page
     assert "Alice alice@example.org" in page
@@ -295,6 +297,102 @@ def test_filters_by_person_project_key_and_model(
             assert "No such call in these days" in text(get(alice.user, "/spending/", **params))
 
 
+@pytest.mark.parametrize(
+    ("group", "title", "names"),
+    [
+        ("user", "By person", {"Alice", "Bob"}),
+        ("project", "By project", {"Default"}),
+        ("key", "By api key", {"Laptop", "Notebook"}),
+        ("provider", "By provider", {"openai"}),
+        ("endpoint", "By endpoint", {"chat/completions"}),
+    ],
+)
+def test_tells_figures_apart_by_what_is_chosen(
+    alice: ApiKey, bob: ApiKey, group: str, title: str, names: set[str]
+) -> None:
+    make.call(key=alice)
+    make.call(key=bob)
+
+    page = text(get(alice.user, "/spending/", group=group))
+
+    assert title in page
+    for name in names:
+        assert name in page
+
+
+def test_gives_the_same_table_as_the_api(alice: ApiKey, bob: ApiKey) -> None:
+    make.call(key=alice, model="a", used=Used(input_tokens=1000))
+    make.call(key=bob, model="b", used=Used(input_tokens=7))
+    client = Client()
+    client.force_login(alice.user)
+
+    page = client.get("/spending/?group=user").content.decode()
+    found = re.search(r'href="(/api/v1/usage/by-user[^"]*)">JSON', page)
+    assert found
+    told = client.get(html.unescape(found[1])).json()
+
+    costs = [row["cost_usd"] for row in told["results"]]
+    assert len(costs) == 2
+    for cost in costs:
+        assert f'value="{cost}"' in page
+
+
+def test_compares_with_as_many_days_before(alice: ApiKey) -> None:
+    _, before = make.call(key=alice, at=make.NOW - timedelta(days=31), used=Used(input_tokens=10))
+    _, now = make.call(key=alice, used=Used(input_tokens=1000))
+
+    plain = text(get(alice.user, "/spending/"))
+    beside = get(alice.user, "/spending/", compare="previous")
+
+    assert "Change" not in plain
+    assert now - before in amounts(beside)
+    assert before in amounts(beside)
+    assert "Without the days before" in text(beside)
+
+
+def test_forecasts_the_budget_that_binds_first_or_says_why_not(
+    acme: Organization, alice: ApiKey
+) -> None:
+    make.budget(organization=acme, limit="1", name="Small")
+    make.call(key=alice)
+    early = text(get(alice.user, "/spending/"))
+
+    for day in range(1, 31):
+        make.call(key=alice, at=make.NOW - timedelta(days=day), used=Used(input_tokens=100))
+    page = text(get(alice.user, "/spending/"))
+
+    assert "No forecast:" in early
+    assert "Forecast for 31 Mar: likely" in page
+
+
+def test_shows_what_was_wasted(alice: ApiKey) -> None:
+    make.call(key=alice)
+
+    page = text(get(alice.user, "/spending/"))
+
+    assert "Saved and wasted" in page
+    assert "Answered from the cache $0.00 saved, 0 calls" in page
+
+
+def test_shows_leads_the_calls_of_their_project_and_their_receipts(
+    acme: Organization, alice: ApiKey, bob: ApiKey
+) -> None:
+    side = make.project(of=acme, slug="side")
+    other, _ = make.key(of=acme, user=alice.user, in_project=side, name="Side")
+    lead = make.member(of=acme, name="erin", role="lead")
+    side.leads.add(lead.memberships.get())
+    seen, cost = make.call(key=other, model="in-the-project")
+    hidden, _ = make.call(key=bob, model="elsewhere")
+
+    page = get(lead, "/spending/")
+
+    assert "your calls and those of projects you lead" in text(page)
+    assert cost in amounts(page)
+    assert "elsewhere" not in page.content.decode()
+    assert get(lead, f"/spending/calls/{seen}/").status_code == 200
+    assert get(lead, f"/spending/calls/{hidden}/").status_code == 404
+
+
 def test_shows_the_selected_days_only(alice: ApiKey) -> None:
     make.call(key=alice, model="march")
     make.call(key=alice, model="february", at=make.NOW - timedelta(days=20))
@@ -315,7 +413,7 @@ def test_carries_the_selection_on_in_every_address(acme: Organization, alice: Ap
     page = get(alice.user, "/spending/", period="last-month", model="a").content.decode()
 
     assert 'href="/spending/calls/?period=last-month&amp;model=a"' in page
-    assert f'href="?period=last-month&amp;model=a&amp;user={alice.user_id}"' in page
+    assert 'href="?period=last-month&amp;model=a&amp;group=user"' in page
     assert 'href="?period=last-month"' in page  # the filter, taken off
 
 
@@ -478,9 +576,11 @@ def test_asks_the_database_a_fixed_number_of_times(
     client.force_login(alice.user)
     client.get("/spending/")
 
-    # Session, user, memberships, projects, how far rollups go, figures by day and by person, people,
-    # budgets, calls, in flight.
-    with django_assert_num_queries(11):
+    # Session, user, memberships, projects; how far rollups go, figures by day and by person, people;
+    # budgets, calls, in flight; for the forecast the budgets and their past; the groups; waste in
+    # all, by kind, and what was repeated; what the cache saved. Each set of figures asks how far the
+    # rollups go.
+    with django_assert_num_queries(22):
         client.get("/spending/")
 
 

@@ -141,3 +141,19 @@ def test_finds_its_place_in_a_list_again_to_the_microsecond(
     place = Place(admitted_at, entry_id)
 
     assert parsed(before=place_text(place)).before == place
+
+
+def test_reads_groups_names_and_comparison() -> None:
+    selected = parsed(group="tag", tag="blue", end_user="dave", compare="previous")
+
+    assert (selected.group, selected.compares) == ("tag", True)
+    assert selected.names == {"tag": "blue", "end_user": "dave"}
+    assert parsed(**selected.params) == selected
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"group": "weather"}, {"group": "waste"}, {"compare": "next"}, {"tag": "x" * 161}]
+)
+def test_refuses_groups_names_and_comparisons_that_are_none(wrong: dict[str, str]) -> None:
+    with pytest.raises(SelectionInvalid):
+        parsed(**wrong)
