@@ -2,79 +2,23 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from html import unescape
 from uuid import uuid4
 
 import pytest
-import time_machine
-from django.http import HttpResponse
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from budgets.core.money import usd_text
 from budgets.tenancy.models import ApiKey, Organization, User
 from tests import make
+from tests.tracking.spending.pages import amounts, get, text
 from tracking.pricing.usage import Usage as Used
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _noon() -> Iterator[None]:
-    with time_machine.travel(make.NOW + timedelta(hours=1), tick=False):
-        yield
-
-
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization(on_plan=make.plan(usd_per_user="100"))
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user(), name="Laptop")[0]
-
-
-@pytest.fixture
-def bob(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.member(of=acme), name="Notebook")[0]
-
-
-@pytest.fixture
-def carol() -> User:
-    carol = make.user(name="carol")
-    make.organization(slug="globex", owner=carol)
-    return carol
-
-
-def get(visitor: User | None, path: str, /, **params: str | int) -> HttpResponse:
-    client = Client()
-    if visitor:
-        client.force_login(visitor)
-    named = {name.rstrip("_"): value for name, value in params.items()}
-    response: HttpResponse = client.get(path, named)  # type: ignore[assignment]
-    return response
-
-
-def text(response: HttpResponse) -> str:
-    """What can be read on the page, in one line."""
-    body = re.sub(r"<(style|script)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", body)).split())
-
-
-def amounts(response: HttpResponse) -> list[Decimal]:
-    """Every amount on the page, to the last place."""
-    return [
-        Decimal(v)
-        for v in re.findall(
-            r'<data value="([0-9.-]+)" title="[^"]+ USD">', response.content.decode()
-        )
-    ]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("noon")]
 
 
 def test_leads_from_the_root_to_the_spending_page_and_there_to_signing_in() -> None:
@@ -295,102 +239,6 @@ def test_filters_by_person_project_key_and_model(
             assert (spent, chip in shown) == (expected, True)
         else:
             assert "No such call in these days" in text(get(alice.user, "/spending/", **params))
-
-
-@pytest.mark.parametrize(
-    ("group", "title", "names"),
-    [
-        ("user", "By person", {"Alice", "Bob"}),
-        ("project", "By project", {"Default"}),
-        ("key", "By api key", {"Laptop", "Notebook"}),
-        ("provider", "By provider", {"openai"}),
-        ("endpoint", "By endpoint", {"chat/completions"}),
-    ],
-)
-def test_tells_figures_apart_by_what_is_chosen(
-    alice: ApiKey, bob: ApiKey, group: str, title: str, names: set[str]
-) -> None:
-    make.call(key=alice)
-    make.call(key=bob)
-
-    page = text(get(alice.user, "/spending/", group=group))
-
-    assert title in page
-    for name in names:
-        assert name in page
-
-
-def test_gives_the_same_table_as_the_api(alice: ApiKey, bob: ApiKey) -> None:
-    make.call(key=alice, model="a", used=Used(input_tokens=1000))
-    make.call(key=bob, model="b", used=Used(input_tokens=7))
-    client = Client()
-    client.force_login(alice.user)
-
-    page = client.get("/spending/?group=user").content.decode()
-    found = re.search(r'href="(/api/v1/usage/by-user[^"]*)">JSON', page)
-    assert found
-    told = client.get(html.unescape(found[1])).json()
-
-    costs = [row["cost_usd"] for row in told["results"]]
-    assert len(costs) == 2
-    for cost in costs:
-        assert f'value="{cost}"' in page
-
-
-def test_compares_with_as_many_days_before(alice: ApiKey) -> None:
-    _, before = make.call(key=alice, at=make.NOW - timedelta(days=31), used=Used(input_tokens=10))
-    _, now = make.call(key=alice, used=Used(input_tokens=1000))
-
-    plain = text(get(alice.user, "/spending/"))
-    beside = get(alice.user, "/spending/", compare="previous")
-
-    assert "Change" not in plain
-    assert now - before in amounts(beside)
-    assert before in amounts(beside)
-    assert "Without the days before" in text(beside)
-
-
-def test_forecasts_the_budget_that_binds_first_or_says_why_not(
-    acme: Organization, alice: ApiKey
-) -> None:
-    make.budget(organization=acme, limit="1", name="Small")
-    make.call(key=alice)
-    early = text(get(alice.user, "/spending/"))
-
-    for day in range(1, 31):
-        make.call(key=alice, at=make.NOW - timedelta(days=day), used=Used(input_tokens=100))
-    page = text(get(alice.user, "/spending/"))
-
-    assert "No forecast:" in early
-    assert "Forecast for 31 Mar: likely" in page
-
-
-def test_shows_what_was_wasted(alice: ApiKey) -> None:
-    make.call(key=alice)
-
-    page = text(get(alice.user, "/spending/"))
-
-    assert "Saved and wasted" in page
-    assert "Answered from the cache $0.00 saved, 0 calls" in page
-
-
-def test_shows_leads_the_calls_of_their_project_and_their_receipts(
-    acme: Organization, alice: ApiKey, bob: ApiKey
-) -> None:
-    side = make.project(of=acme, slug="side")
-    other, _ = make.key(of=acme, user=alice.user, in_project=side, name="Side")
-    lead = make.member(of=acme, name="erin", role="lead")
-    side.leads.add(lead.memberships.get())
-    seen, cost = make.call(key=other, model="in-the-project")
-    hidden, _ = make.call(key=bob, model="elsewhere")
-
-    page = get(lead, "/spending/")
-
-    assert "your calls and those of projects you lead" in text(page)
-    assert cost in amounts(page)
-    assert "elsewhere" not in page.content.decode()
-    assert get(lead, f"/spending/calls/{seen}/").status_code == 200
-    assert get(lead, f"/spending/calls/{hidden}/").status_code == 404
 
 
 def test_shows_the_selected_days_only(alice: ApiKey) -> None:
