@@ -14,7 +14,7 @@ from decimal import Decimal
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD
 from tracking.pricing.book import PricedModel
-from tracking.pricing.cost import Bounds, WorstRates, upper_bound, worst_rates
+from tracking.pricing.cost import Bounds, WorstRates, most_usd, upper_bound, worst_rates
 from tracking.pricing.usage import Usage
 
 # Below this an answer is of no use, so the output cap is not lowered further to fit a budget.
@@ -121,12 +121,21 @@ def capped(
     least = min(cap, USABLE_OUTPUT_TOKENS) if rules.fits else cap
     readable = _readable(bounds, model, readings)
     held = replace(readable, output_tokens=cap + beyond_cap_tokens)
-    needed = replace(readable, output_tokens=least + beyond_cap_tokens)
+    # The rates are those of the least answer too: they do not depend on how long it is.
+    worst = worst_rates(bounds=held, rates=model.rates)
+
+    def costs(tokens: int) -> Decimal:
+        return most_usd(
+            worst=worst,
+            input_tokens=held.input_tokens,
+            output_tokens=held.choices * (tokens + beyond_cap_tokens),
+        )
+
     return Estimate(
-        usd=upper_bound(bounds=held, rates=model.rates),
-        least_usd=upper_bound(bounds=needed, rates=model.rates),
+        usd=costs(cap),
+        least_usd=costs(least),
         bounds=held,
-        worst=worst_rates(bounds=held, rates=model.rates),
+        worst=worst,
         output_cap_tokens=cap,
         beyond_cap_tokens=beyond_cap_tokens,
     )

@@ -175,13 +175,20 @@ def upper_bound(*, bounds: Bounds, rates: Rates) -> Decimal:
 
     Tokens and other units are added up, also where a call is charged by only one of them.
     """
-    worst = worst_rates(bounds=bounds, rates=rates)
-    output_tokens = bounds.choices * bounds.output_tokens
-    most = _EXACT.add(
-        _EXACT.multiply(Decimal(bounds.input_tokens), worst.input_usd),
+    return most_usd(
+        worst=worst_rates(bounds=bounds, rates=rates),
+        input_tokens=bounds.input_tokens,
+        output_tokens=bounds.choices * bounds.output_tokens,
+    )
+
+
+def most_usd(*, worst: WorstRates, input_tokens: int, output_tokens: int) -> Decimal:
+    """Give what so many tokens cost at the dearest rates, with all else, rounded up to 12 places."""
+    tokens = _EXACT.add(
+        _EXACT.multiply(Decimal(input_tokens), worst.input_usd),
         _EXACT.multiply(Decimal(output_tokens), worst.output_usd),
     )
-    return round_up_usd(_EXACT.add(most, worst.fixed_usd))
+    return round_up_usd(_EXACT.add(tokens, worst.fixed_usd))
 
 
 def _used(

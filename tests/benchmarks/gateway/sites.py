@@ -116,7 +116,7 @@ def _prepared(server: Postgres, upstream_url: str) -> Bench:
         for model in ("plain", "apart", "idle"):
             _list(f"{name}/x-{model}", name)
     connections.close_all()
-    pid = server.pid
+    pid = server.pid()
     assert pid is not None
     environment = {
         "BENCH_UPSTREAM": upstream_url,
@@ -161,4 +161,3 @@ def _await_ready(url: str, application: str) -> None:
             # Not more often: the answer costs the server time in which it could become ready.
             time.sleep(2)
     raise SystemExit(f"{application} was not ready within {_READY_S:.0f} s")
-

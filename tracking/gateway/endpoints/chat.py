@@ -107,6 +107,9 @@ class ChatEvents(EventReader):
         self._asked_tier = request.service_tier
         self._has_sound = False
         self.service_tier = served_tier(None, asked=self._asked_tier)
+        self._our_name = b'"model":' + json_bytes(model)
+        self._their_name = self._our_name
+        self._their_model: Any = model
         self._reported: dict[str, Any] | None = None
         self._frame: dict[str, Any] = {}
         self._texts: defaultdict[int, list[str]] = defaultdict(list)
@@ -139,10 +142,13 @@ class ChatEvents(EventReader):
         for can only be a name and its value.
         """
         chunk, raw = event
-        name = b'"model":' + json_bytes(chunk.get("model"))
-        if chunk.get("usage") or raw.count(name) != 1:
+        theirs = chunk.get("model")
+        if theirs != self._their_model:
+            self._their_model = theirs
+            self._their_name = b'"model":' + json_bytes(theirs)
+        if chunk.get("usage") or raw.count(self._their_name) != 1:
             return None
-        raw = raw.replace(name, b'"model":' + json_bytes(self._model))
+        raw = raw.replace(self._their_name, self._our_name)
         if ("usage" in chunk) == self._tells_usage:
             return raw
         if self._tells_usage:
@@ -181,9 +187,9 @@ class ChatEvents(EventReader):
             self.finish_reason = choice.get("finish_reason") or self.finish_reason
             delta = choice.get("delta") or {}
             self._has_sound = self._has_sound or bool(delta.get("audio"))
-            for text in (delta.get(name) for name in _TEXTS):
-                if text:
-                    self._texts[choice.get("index", 0)].append(text)
+            for name in _TEXTS:
+                if delta.get(name):
+                    self._texts[choice.get("index", 0)].append(delta[name])
             for call in delta.get("tool_calls") or ():
                 arguments = (call.get("function") or {}).get("arguments")
                 self._texts[choice.get("index", 0)].append(arguments or "")
