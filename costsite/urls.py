@@ -10,13 +10,14 @@ from budgets.health import views as health
 from tracking.gateway.providers import unloaded_reason
 
 urlpatterns = [
+    # First, since the gateway's are asked for most, and addresses are tried in turn.
+    path("", include("tracking.urls")),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, {"checks": (unloaded_reason,)}, name="readyz"),
     path("admin/", admin.site.urls),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="schema"), name="api-docs"),
     path("", include("budgets.urls")),
-    path("", include("tracking.urls")),
 ]
 
 handler400 = "costsite.error_pages.bad_request"

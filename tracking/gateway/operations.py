@@ -395,6 +395,13 @@ class Stopwatch:
         if self.first_byte_ms is None:
             self.first_byte_ms = self.elapsed_ms()
 
-    def stamp(self, end: End) -> End:
-        """Write the measured times into an end."""
-        return replace(end, first_byte_ms=self.first_byte_ms, duration_ms=self.elapsed_ms())
+    def stamp(self, end: End, *, attempt: int, provider: str, credential: str) -> End:
+        """Write into an end what was measured, and which attempt it was, with whose key."""
+        return replace(
+            end,
+            first_byte_ms=self.first_byte_ms,
+            duration_ms=self.elapsed_ms(),
+            attempt=attempt,
+            provider=provider,
+            credential=credential,
+        )

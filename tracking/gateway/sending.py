@@ -100,8 +100,8 @@ class Sending(ABC):
             # Whatever it is, the call must settle.
             logger.exception("call %s was sent and failed here", self.admitted.call.request_id)
             end = operations.UNEXPECTED_END
-        return replace(
-            self._clock.stamp(end),
+        return self._clock.stamp(
+            end,
             attempt=made,
             provider=option.route.provider,
             credential=option.route.credential,
