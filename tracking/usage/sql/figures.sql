@@ -29,19 +29,11 @@ with held as (
   from tracking_quarterhourusage u
   where %(source)s = 'quarters' and u.organization_id = %(organization)s
     and u.starts_at >= %(starts_at)s and u.starts_at < %(ends_at)s
-), summed as (
-  select h.series_id, h.bucket, h.label, sum(h.calls) as calls, sum(h.cost_usd) as cost_usd,
-    sum(h.input_tokens) as input_tokens, sum(h.cached_input_tokens) as cached_input_tokens,
-    sum(h.cache_write_tokens) as cache_write_tokens, sum(h.output_tokens) as output_tokens,
-    sum(h.reasoning_tokens) as reasoning_tokens, sum(h.attempts) as attempts,
-    sum(h.failed_calls) as failed_calls
-  from held h
-  group by 1, 2, 3
 ), parts as (
   select h.bucket, s.project_id, s.user_id, s.api_key_id, s.model::text, s.provider::text,
     s.endpoint::text, h.label::text, h.calls, h.cost_usd, h.input_tokens, h.cached_input_tokens,
     h.cache_write_tokens, h.output_tokens, h.reasoning_tokens, h.attempts, h.failed_calls
-  from summed h join tracking_series s on s.id = h.series_id
+  from held h join tracking_series s on s.id = h.series_id
   union all
   select case %(each)s
       when 'day' then
