@@ -144,6 +144,14 @@ def list_models(*, upstream_url: str) -> None:
     connect_provider(name="demo", kind=Provider.Kind.DEMO)
     usual = {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD}
     _list(DEMO, usual)
+    connect_provider(
+        name="claude",
+        kind=Provider.Kind.ANTHROPIC_COMPATIBLE,
+        base_url=upstream_url,
+        key="sk-ant-secret",
+    )
+    writes = {"cache_write": WRITE_USD, "cache_write_1h": WRITE_1H_USD}
+    _list(WRITING, {**usual, **writes, "reasoning": REASONING_USD})
     _list(RESPONDING, {**usual, "reasoning": REASONING_USD}, mode=CatalogModel.Mode.RESPONSES)
     _list(ROUND, {"input": "0", "output": "0.001"})
     _list(MULTIMODAL, MULTIMODAL_RATES)

@@ -10,6 +10,9 @@ from budgets.tenancy.models import Organization, OrganizationOwned, Project
 from tracking.gateway.doors.call import WIRE_ADDRESSES
 from tracking.pricing.models import CatalogModel
 
+# The kinds of providers that are called at an address which somebody entered.
+_WITH_ADDRESS = ("openai_compatible", "anthropic_compatible")
+
 
 def _seconds(text: str) -> models.PositiveIntegerField[int | None, int | None]:
     return models.PositiveIntegerField(
@@ -33,6 +36,7 @@ class Provider(models.Model):
 
         DEMO = "demo", "built-in demo"
         OPENAI_COMPATIBLE = "openai_compatible", "any OpenAI-compatible address"
+        ANTHROPIC_COMPATIBLE = "anthropic_compatible", "any Anthropic-compatible address"
         LITELLM = "litellm", "a provider that litellm knows"
 
     class Door(models.TextChoices):
@@ -62,7 +66,7 @@ class Provider(models.Model):
     kind = models.CharField(max_length=20, choices=Kind.choices, default=Kind.LITELLM)
     base_url = models.URLField(
         blank=True,
-        help_text="Only for an OpenAI-compatible address, e.g. https://llm.example.org/v1",
+        help_text="Only for a compatible address, e.g. https://llm.example.org/v1",
     )
     door = models.CharField(
         max_length=20,
@@ -98,9 +102,9 @@ class Provider(models.Model):
             ),
             models.CheckConstraint(
                 name="provider_address_fits_kind",
-                condition=(models.Q(kind="openai_compatible") & ~models.Q(base_url=""))
-                | (~models.Q(kind="openai_compatible") & models.Q(base_url="")),
-                violation_error_message="An OpenAI-compatible address needs a base URL; "
+                condition=(models.Q(kind__in=_WITH_ADDRESS) & ~models.Q(base_url=""))
+                | (~models.Q(kind__in=_WITH_ADDRESS) & models.Q(base_url="")),
+                violation_error_message="A compatible address needs a base URL; "
                 "the other kinds take none.",
             ),
             models.CheckConstraint(

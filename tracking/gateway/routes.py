@@ -20,7 +20,7 @@ from budgets.core.sealing import CredentialUnreadable, unseal
 from budgets.core.sql import read_sql
 from budgets.tenancy.callers import Reader
 from tracking.gateway.choosing import shuffled
-from tracking.gateway.doors.call import Route
+from tracking.gateway.doors.call import LIBRARY_NAMES, Route
 from tracking.gateway.health import Health
 from tracking.pricing.book import PricedModel
 
@@ -234,8 +234,8 @@ def _naming(model: PricedModel, provider: str, target: AliasTarget | None) -> Ca
     bare = there or model.name.removeprefix(f"{model.provider}/")
 
     def name_there(kind: str) -> str:
-        if kind == "openai_compatible":
-            return f"hosted_vllm/{bare}"
+        if kind in LIBRARY_NAMES:
+            return f"{LIBRARY_NAMES[kind]}/{bare}"
         if there or provider != model.provider:
             return f"{provider}/{bare}"
         return model.name

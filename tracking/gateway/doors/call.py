@@ -16,8 +16,17 @@ WIRE_ADDRESSES = {
     "together_ai": "https://api.together.xyz/v1",
     "xai": "https://api.x.ai/v1",
 }
+# ... and the provider whose own dialect is that of messages.
+MESSAGES_ADDRESSES = {"anthropic": "https://api.anthropic.com/v1"}
+# What the library knows providers by that are called at an address which somebody entered.
+LIBRARY_NAMES = {"openai_compatible": "hosted_vllm", "anthropic_compatible": "anthropic"}
 # Through which door calls to each kind of provider go, unless one was chosen.
-_DOORS = {"openai_compatible": "wire", "litellm": "library", "demo": "library"}
+_DOORS = {
+    "openai_compatible": "wire",
+    "anthropic_compatible": "library",
+    "litellm": "library",
+    "demo": "library",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,10 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
         # Never left to a default: without it usage would be guessed, and nobody would say so.
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}
     if route.base_url:
-        arguments |= {"api_base": route.base_url, "api_key": route.key or "none"}
+        address = route.base_url
+        if route.kind == "anthropic_compatible":
+            address = address.removesuffix("/v1")  # The library adds it there.
+        arguments |= {"api_base": address, "api_key": route.key or "none"}
     elif route.key:
         arguments["api_key"] = route.key
     return arguments

@@ -13,6 +13,7 @@ import io
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -23,7 +24,15 @@ from budgets.http.outbound import AddressRefused
 from budgets.http.wire import json_bytes
 from tracking.gateway import failures
 from tracking.gateway.doors import statuses
-from tracking.gateway.doors.call import WIRE_ADDRESSES, Event, ProviderCall, Reply, Route
+from tracking.gateway.doors.call import (
+    LIBRARY_NAMES,
+    MESSAGES_ADDRESSES,
+    WIRE_ADDRESSES,
+    Event,
+    ProviderCall,
+    Reply,
+    Route,
+)
 from tracking.gateway.doors.frames import Frames, FrameTooLong, data_of
 from tracking.gateway.doors.sessions import close, session
 
@@ -45,9 +54,18 @@ _ENDPOINTS = frozenset(
         "embeddings",
         "images.generations",
         "moderations",
-        "responses",
     }
 )
+# Dialects that the library does not speak, and the events that end their streams.
+_NATIVE = MappingProxyType(
+    {
+        "messages": frozenset({"message_stop"}),
+        "responses": frozenset({"response.completed", "response.incomplete", "response.failed"}),
+    }
+)
+# What the answers of some endpoints are lists of; without one they are none.
+_LISTS = {"chat.completions": "choices", "messages": "content", "responses": "output"}
+_ANTHROPIC_VERSION = "2023-06-01"
 # Whose answers are bytes or text, and not always JSON.
 _ANY_CONTENT = frozenset({"audio.speech", "audio.transcriptions"})
 _DONE = b"[DONE]"
@@ -55,7 +73,7 @@ _DONE = b"[DONE]"
 
 def takes(call: ProviderCall) -> bool:
     """Tell whether a call goes through this door."""
-    return call.route.is_wired and call.endpoint in _ENDPOINTS
+    return call.endpoint in _NATIVE or (call.route.is_wired and call.endpoint in _ENDPOINTS)
 
 
 async def send(call: ProviderCall) -> Reply:
@@ -78,7 +96,8 @@ async def stream(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
                 answer = await kept.enter_async_context(_answer(call, asked))
             if answer.content_type != "text/event-stream":
                 raise failures.ProviderInterrupted
-            async for events in _events(answer, deadlines):
+            last = _NATIVE.get(call.endpoint, frozenset())
+            async for events in _events(answer, deadlines, last):
                 yield events
     except _KNOWN as error:
         raise _failure(error, call.route) from error
@@ -118,16 +137,24 @@ def _asked(call: ProviderCall) -> dict[str, Any]:
 
 
 def _options(call: ProviderCall) -> dict[str, Any]:
-    """Ask for usage, which is never left to a default; a response's events carry it unasked."""
-    if call.endpoint == "responses":
+    """Ask for usage, which is never left to a default; typed events carry it unasked."""
+    if call.endpoint in _NATIVE:
         return {}
     return {"stream_options": {"include_usage": True}}
 
 
 def _model_there(route: Route) -> str:
     """Name a model as the provider does: without what only the library needs in front."""
-    in_front = "hosted_vllm/" if route.kind == "openai_compatible" else f"{route.provider}/"
-    return route.model.removeprefix(in_front)
+    return route.model.removeprefix(f"{LIBRARY_NAMES.get(route.kind, route.provider)}/")
+
+
+def _credentials(call: ProviderCall) -> dict[str, str]:
+    """Give the headers that a key is sent in."""
+    key = call.route.key
+    if call.endpoint == "messages":
+        version = {"anthropic-version": _ANTHROPIC_VERSION}
+        return {**version, "x-api-key": key} if key else version
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 @contextlib.asynccontextmanager
@@ -139,10 +166,9 @@ async def _answer(
     :raises ProviderFailure: if its status is not one of success
     """
     route = call.route
-    base_url = route.base_url or WIRE_ADDRESSES[route.provider]
+    base_url = route.base_url or (WIRE_ADDRESSES | MESSAGES_ADDRESSES)[route.provider]
     content, headers = _content(asked)
-    if route.key:
-        headers["Authorization"] = f"Bearer {route.key}"
+    headers |= _credentials(call)
     async with session(base_url).post(
         _address(base_url, call.endpoint),
         data=content,
@@ -218,8 +244,11 @@ def _reply(call: ProviderCall, content_type: str, content: bytes) -> Reply:
     if call.endpoint in _ANY_CONTENT and content_type != "application/json":
         return Reply({}, content, content_type)
     body = _read(content)
+    name = _LISTS.get(call.endpoint)
+    if name and not isinstance(body.get(name), list):
+        raise failures.ProviderInterrupted
     if call.endpoint == "chat.completions":
-        if not body.get("choices"):
+        if not body["choices"]:
             raise failures.ProviderInterrupted
         for choice in body["choices"]:
             # Two are there in every answer of the dialect, and typed clients count on them.
@@ -229,9 +258,12 @@ def _reply(call: ProviderCall, content_type: str, content: bytes) -> Reply:
 
 
 async def _events(
-    answer: aiohttp.ClientResponse, deadlines: _Deadlines
+    answer: aiohttp.ClientResponse, deadlines: _Deadlines, last: frozenset[str]
 ) -> AsyncIterator[Sequence[Event]]:
-    """Give the events up to the one that says it was the last, or to the end."""
+    """Give the events up to the one that says it was the last, or to the end.
+
+    :raises ProviderInterrupted: if one of ``last`` should have come, and did not
+    """
     frames = Frames(most_bytes=_MOST_BYTES)
     while block := await _next(answer.content, deadlines):
         events, failure, is_over = _parsed(frames.feed(block))
@@ -240,9 +272,11 @@ async def _events(
             yield events
         if failure is not None:
             raise failure
-        if is_over:
+        if is_over or (last and any(event.body.get("type") in last for event in events)):
             await _ended(answer.content)
             return
+    if last:
+        raise failures.ProviderInterrupted
 
 
 def _parsed(
@@ -264,7 +298,7 @@ def _parsed(
 
 def _event(frame: bytes, data: bytes) -> Event:
     body = _read(data)
-    if body.get("error"):
+    if body.get("error") or body.get("type") == "error":
         raise failures.ProviderInterrupted
     is_as_it_came = len(data) + len(b"data: ") == len(frame)
     for choice in body.get("choices") or ():

@@ -18,7 +18,7 @@ from budgets.http.errors import answer_of, error_body
 from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints import messages_bridge
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
-from tracking.gateway.endpoints.events import named_event
+from tracking.gateway.endpoints.events import as_object, named_event
 from tracking.gateway.endpoints.messages_bound import bounds_of
 from tracking.gateway.endpoints.messages_schemas import MessagesRequest
 from tracking.gateway.endpoints.reported_usage import read_counts, usage_of
@@ -99,7 +99,7 @@ class Messages(Endpoint[MessagesRequest]):
     def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
         """Add ``usage.cost``: USD as text with 12 places."""
         body = _as_message(reply.body)
-        usage = {**(body.get("usage") or {}), "cost": usd_text(cost_usd)}
+        usage = {**as_object(body.get("usage")), "cost": usd_text(cost_usd)}
         return replace(reply, body={**body, "model": model, "usage": usage})
 
     def events(self, *, request: MessagesRequest, model: str) -> EventReader:
@@ -143,7 +143,7 @@ class MessageEvents(EventReader):
             last = self._pass_on(self._chat.end())
         else:
             last = b""
-        usage = {**self._reported, **(self._delta.get("usage") or {})}
+        usage = {**self._reported, **as_object(self._delta.get("usage"))}
         if cost_usd is not None:
             usage["cost"] = usd_text(cost_usd)
         delta = {"delta": {}, **self._delta, "type": "message_delta", "usage": usage}
@@ -172,11 +172,11 @@ class MessageEvents(EventReader):
             self._note_usage(_start(event).get("usage"), is_final=False)
         elif kind == "message_delta":
             self._delta = dict(event)
-            self.finish_reason = str((event.get("delta") or {}).get("stop_reason") or "")
+            self.finish_reason = str(as_object(event.get("delta")).get("stop_reason") or "")
             self._note_usage(event.get("usage"), is_final=True)
         elif kind in ("content_block_start", "content_block_delta"):
             self.has_begun = True
-            content = event.get("delta") or event.get("content_block") or {}
+            content = as_object(event.get("delta") or event.get("content_block"))
             self._texts[event.get("index", 0)].append(_texts_of(content))
 
     def _note_usage(self, reported: Any, *, is_final: bool) -> None:
@@ -184,7 +184,7 @@ class MessageEvents(EventReader):
         if not isinstance(reported, dict):
             return
         self._reported |= {name: value for name, value in reported.items() if value is not None}
-        if is_final and self._chat is None and "output_tokens" in reported:
+        if is_final and self._chat is None and type(reported.get("output_tokens")) is int:
             self.usage = usage_of_message(self._reported)
 
 
@@ -273,8 +273,7 @@ def _as_message(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _start(event: Mapping[str, Any]) -> Mapping[str, Any]:
-    message: Mapping[str, Any] = event.get("message") or {}
-    return message
+    return as_object(event.get("message"))
 
 
 def _texts_of(content: Mapping[str, Any]) -> str:

@@ -269,6 +269,7 @@ class MessagesRequest(Counted):
 
     # Read here and not passed on: the gateway decides them, or keeps them for itself.
     OWN: ClassVar[frozenset[str]] = frozenset({"model", "stream", "max_tokens", "metadata"})
+    ASIDE: ClassVar[frozenset[str]] = frozenset({"metadata"})
 
     @property
     def end_user(self) -> str:

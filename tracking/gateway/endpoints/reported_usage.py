@@ -14,7 +14,7 @@ def usage_of(reported: Mapping[str, Any] | None, *, images: int = 0) -> Usage | 
     ``images`` is how many the call was given: no report says so, and some prices go by it.
     Gives None where no token is named: zeros stand for a report that did not come.
     """
-    if not reported:
+    if not isinstance(reported, Mapping) or not reported:
         return None
     prompt = reported.get("prompt_tokens_details") or {}
     output = reported.get("completion_tokens_details") or {}

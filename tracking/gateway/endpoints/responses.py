@@ -19,7 +19,7 @@ from tracking.gateway.endpoints import responses_bridge
 from tracking.gateway.endpoints.bodies import UnsupportedParameter
 from tracking.gateway.endpoints.chat import searches_by_itself
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
-from tracking.gateway.endpoints.events import named_event
+from tracking.gateway.endpoints.events import as_object, named_event
 from tracking.gateway.endpoints.reported_usage import read_counts, usage_of
 from tracking.gateway.endpoints.responses_bound import bounds_of
 from tracking.gateway.endpoints.responses_schemas import NOT_TAKEN, ResponsesRequest
@@ -221,7 +221,7 @@ def usage_of_response(reported: Any) -> Usage | None:
 
 
 def _with_cost(response: Mapping[str, Any], cost_usd: Decimal) -> dict[str, Any]:
-    usage = {**(response.get("usage") or {}), "cost": usd_text(cost_usd)}
+    usage = {**as_object(response.get("usage")), "cost": usd_text(cost_usd)}
     return {**response, "usage": usage}
 
 

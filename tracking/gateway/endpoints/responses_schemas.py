@@ -305,6 +305,18 @@ class ResponsesRequest(CallBody):
             "safety_identifier",
         }
     )
+    ASIDE: ClassVar[frozenset[str]] = frozenset(
+        {
+            *NOT_TAKEN,
+            "stream_options",
+            "prompt_cache_key",
+            "prompt_cache_retention",
+            "store",
+            "metadata",
+            "user",
+            "safety_identifier",
+        }
+    )
 
     @property
     def end_user(self) -> str:
