@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("budgets", "0009_read_by_index"),
-        ("tracking", "0011_compare_only_known_calls"),
+        ("tracking", "0012_find_what_was_cached"),
     ]
 
     operations = [
