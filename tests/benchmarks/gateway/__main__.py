@@ -182,12 +182,12 @@ async def _opened(served: Served, asked: Asked, number: int) -> tuple[float, flo
     """Open streams and give the megabytes before and while all of them are open."""
     base = memory_mb(served.pid)[0]
     connections = [await connected(asked.url) for _ in range(number)]
-    for connection in connections:
-        connection.ask(asked.request())
+    answers = [connection.ask(asked.request()) for connection in connections]
     for connection in connections:
         await connection.begun.wait()
     held = memory_mb(served.pid)[0]
-    for connection in connections:
+    for answer, connection in zip(answers, connections, strict=True):
+        answer.cancel()  # It never comes, and nobody waits for it.
         connection.close()
     return base, held
 
