@@ -88,7 +88,7 @@ class ChatCompletions(Endpoint[ChatCompletionRequest]):
 
     def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
         """Add ``usage.cost``: USD as text with 12 places."""
-        usage = {**reply.body.get("usage", {}), "cost": usd_text(cost_usd)}
+        usage = {**(reply.body.get("usage") or {}), "cost": usd_text(cost_usd)}
         return replace(reply, body={**reply.body, "model": model, "usage": usage})
 
     def events(self, *, request: ChatCompletionRequest, model: str) -> EventReader:
@@ -219,10 +219,10 @@ def _choices(reply: Reply) -> Iterable[dict[str, Any]]:
 
 
 def _has_delta(chunk: dict[str, Any]) -> bool:
-    return any(choice.get("delta") for choice in chunk.get("choices", ()))
+    return any(choice.get("delta") for choice in chunk.get("choices") or ())
 
 
 def _says_anything(chunk: dict[str, Any]) -> bool:
     return _has_delta(chunk) or any(
-        choice.get("finish_reason") for choice in chunk.get("choices", ())
+        choice.get("finish_reason") for choice in chunk.get("choices") or ()
     )
