@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -157,6 +157,15 @@ def list_models(*, upstream_url: str) -> None:
     _list(MULTIMODAL, MULTIMODAL_RATES)
     _list(NO_CHAT, {"input": INPUT_USD, "output": OUTPUT_USD}, mode=CatalogModel.Mode.EMBEDDING)
     _list(UNPRICED, {})
+
+
+def list_faulty(addresses: Mapping[str, str]) -> None:
+    """List models that are called at addresses of their own."""
+    for name, address in addresses.items():
+        connect_provider(
+            name=name.partition("/")[0], kind=Provider.Kind.OPENAI_COMPATIBLE, base_url=address
+        )
+        _list(name, {"input": INPUT_USD, "cached_input": CACHED_USD, "output": OUTPUT_USD})
 
 
 def _list(name: str, per_unit: dict[str, str], **fields: Any) -> None:
