@@ -49,6 +49,31 @@ REASONING_USD, WRITE_USD, WRITE_1H_USD = "0.000002345671", "0.000000154321", "0.
 # The same as MODEL, but called through the provider library.
 BY_LIBRARY = "library/plain"
 
+# One for each of the endpoints that are no chat, by its mode and its rates.
+BY_MODE: dict[str, tuple[str, dict[str, str]]] = {
+    "test/completion": ("completion", {"input": "0.000001500007", "output": "0.000002000011"}),
+    "test/embedding": ("embedding", {"input": "0.000000020003"}),
+    "test/moderation": ("moderation", {"input": "0"}),
+    "test/rerank": ("rerank", {"input": "0.000000050021"}),
+    "test/image": (
+        "image_generation",
+        {"output_per_image": "0.080000000003", "output_per_image:hd/1024x1024": "0.040000000007"},
+    ),
+    "test/image-tokens": (
+        "image_generation",
+        {"input": "0.000005000003", "image_output": "0.000040000009"},
+    ),
+    "test/whisper": ("audio_transcription", {"input_per_second": "0.000100000013"}),
+    "test/transcribe": (
+        "audio_transcription",
+        {"audio_input": "0.000006000001", "input": "0.000002500003", "output": "0.000010000007"},
+    ),
+    "test/tts": ("audio_speech", {"input_per_character": "0.000015000011"}),
+    "test/tts-tokens": (
+        "audio_speech",
+        {"input": "0.000000600007", "audio_output": "0.000012000013"},
+    ),
+}
 _numbers = itertools.count(1)
 
 
@@ -157,6 +182,8 @@ def list_models(*, upstream_url: str) -> None:
     _list(MULTIMODAL, MULTIMODAL_RATES)
     _list(NO_CHAT, {"input": INPUT_USD, "output": OUTPUT_USD}, mode=CatalogModel.Mode.EMBEDDING)
     _list(UNPRICED, {})
+    for name, (mode, rates) in BY_MODE.items():
+        _list(name, rates, mode=mode)
 
 
 def list_faulty(addresses: Mapping[str, str]) -> None:

@@ -14,13 +14,17 @@ from budgets.holds.refusals import resets_at
 from budgets.holds.terms import BalanceTold
 from budgets.limits.queries import Standing, standing_of_row, standings_statement
 from budgets.tenancy.callers import Caller, Reader
+from tracking.gateway.endpoints.table import ENDPOINTS
 from tracking.pricing.book import PriceBook, PricedModel
+
+# What a model can be for that some endpoint serves.
+SERVED_MODES = frozenset(mode for endpoint in ENDPOINTS for mode in endpoint.modes)
 
 
 def model_list(
     *, book: PriceBook, caller: Caller, providers: frozenset[str], now: datetime
 ) -> dict[str, Any]:
-    """List the chat models that a caller may call and that a configured provider serves."""
+    """List the models that a caller may call and that a configured provider serves."""
     return {
         "object": "list",
         "data": [
@@ -28,7 +32,9 @@ def model_list(
             for model in book.priced_at(
                 now, organization_id=caller.organization_id, plan=caller.plan
             )
-            if model.mode == "chat" and model.provider in providers and caller.may_call(model.name)
+            if model.mode in SERVED_MODES
+            and model.provider in providers
+            and caller.may_call(model.name)
         ],
     }
 
@@ -40,6 +46,7 @@ def model_told(model: PricedModel) -> dict[str, Any]:
         "object": "model",
         "created": 0,
         "owned_by": model.provider,
+        "mode": model.mode,
         "context_window": model.context_window,
         "max_output_tokens": model.max_output_tokens,
         "capabilities": list(model.capabilities),

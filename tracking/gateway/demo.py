@@ -2,7 +2,8 @@
 
 ``demo/small`` and ``demo/large`` answer at once, ``demo/slow`` takes its time, ``demo/flaky`` fails
 two of three prompts (which ones depends on the prompt alone). A prompt may steer the answer with
-``[[tokens=200]]``, ``[[wait_ms=500]]`` or ``[[fail=503]]``.
+``[[tokens=200]]``, ``[[wait_ms=500]]`` or ``[[fail=503]]``. ``demo/embed`` makes vectors and
+``demo/image`` pictures of one colour.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+
+from tracking.gateway import demo_media
 
 _TOKEN = re.compile(r"\s*(?:\w{1,6}|[^\w\s])")
 _STEERING = re.compile(r"\[\[(tokens|wait_ms|fail)=(\d{1,6})\]\]")
@@ -73,6 +76,7 @@ def demo_handler() -> Any:
     """Make the handler that litellm calls for models of the demo provider."""
     from litellm import Usage
     from litellm.llms.custom_llm import CustomLLM, CustomLLMError
+    from litellm.types.utils import ImageObject
 
     class DemoProvider(CustomLLM):
         async def acompletion(self, *args: Any, **kwargs: Any) -> Any:
@@ -112,6 +116,18 @@ def demo_handler() -> Any:
                     "total_tokens": script.input_tokens + choices * len(script.tokens),
                 },
             )
+
+        async def aembedding(self, *args: Any, **kwargs: Any) -> Any:
+            response = kwargs["model_response"]
+            response.model = f"demo/{kwargs['model']}"
+            response.data, tokens = demo_media.embedded(kwargs, count=count_demo_tokens)
+            response.usage = Usage(prompt_tokens=tokens, total_tokens=tokens)
+            return response
+
+        async def aimage_generation(self, *args: Any, **kwargs: Any) -> Any:
+            response = kwargs["model_response"]
+            response.data = [ImageObject(b64_json=drawn) for drawn in demo_media.drawn(kwargs)]
+            return response
 
     return DemoProvider()
 

@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD
-from tracking.pricing.book import PricedModel
+from tracking.pricing.book import ModelNotPriced, PricedModel
 from tracking.pricing.cost import Bounds, WorstRates, most_usd, upper_bound, worst_rates
 from tracking.pricing.usage import Usage
 
@@ -91,9 +91,15 @@ def fixed(*, model: PricedModel, bounds: Bounds, readings: int = 1) -> Estimate:
     """Bound a call whose output has no cap that could be lowered.
 
     ``readings`` is how many times the model reads up to its context window.
+
+    :raises ModelNotPriced: if nothing that the call uses has a rate, and other things have
     """
     held = _readable(bounds, model, readings)
     usd = upper_bound(bounds=held, rates=model.rates)
+    if not usd and any(model.rates.per_unit.values()):
+        raise ModelNotPriced(
+            f"The price of {model.name!r} names no rate for what this call uses.", model=model.name
+        )
     return Estimate(usd, usd, held, worst_rates(bounds=held, rates=model.rates))
 
 

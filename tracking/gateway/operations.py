@@ -225,6 +225,7 @@ async def _hold_for(
             header=inquiry.headers.get(repeats.HEADER),
             endpoint=found.endpoint.name,
             body=inquiry.body,
+            content_type=inquiry.headers.get("Content-Type", ""),
         ),
     )
     verdict = await _hold_in_time(work, asked, room_by=room_by if way.is_last_round else 0)

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 HEADER = "Idempotency-Key"
 MOST_BYTES = 256_000
 KEPT = timedelta(hours=24)
+_BOUNDARY = re.compile(r'^multipart/form-data;.*boundary="?(?P<line>[^";]+)', re.IGNORECASE)
 _NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -40,8 +41,11 @@ class StoredAnswer:
     content_type: str
 
 
-def named(*, header: str | None, endpoint: str, body: bytes) -> IdempotentName | None:
-    """Read the name of a request; two bodies that mean the same JSON have the same fingerprint.
+def named(
+    *, header: str | None, endpoint: str, body: bytes, content_type: str = ""
+) -> IdempotentName | None:
+    """Read the name of a request; two bodies that mean the same JSON have the same fingerprint, and
+    so have two forms that differ in nothing but the line between their parts.
 
     :raises InvalidRequest: if the name is empty, too long or not printable ASCII
     """
@@ -49,7 +53,11 @@ def named(*, header: str | None, endpoint: str, body: bytes) -> IdempotentName |
         return None
     if not _NAME.fullmatch(header):
         raise InvalidRequest(f"{HEADER} must be 1 to 255 printable ASCII characters.", param=HEADER)
-    canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
+    boundary = _BOUNDARY.search(content_type)
+    if boundary:
+        canonical = body.replace(boundary["line"].encode(), b"")
+    else:
+        canonical = orjson.dumps(orjson.loads(body), option=orjson.OPT_SORT_KEYS)
     fingerprint = hashlib.sha256(endpoint.encode() + b"\n" + canonical).hexdigest()
     return IdempotentName(header, fingerprint)
 
@@ -71,7 +79,9 @@ async def store(
         "request_id": request_id,
         "content_type": answer.content_type,
         "sealed": seal(
-            key=answer.body.decode(), owner=_owner(organization_id, request_id), secrets=secrets
+            key=answer.body.decode("latin-1"),
+            owner=_owner(organization_id, request_id),
+            secrets=secrets,
         ),
         "expires_at": now + KEPT,
     }
@@ -96,7 +106,7 @@ async def stored(
         # The site's keys were changed since, or the row was tampered with: as good as not kept.
         logger.warning("the kept answer of call %s cannot be read", request_id)
         return None
-    return StoredAnswer(body.encode(), content_type)
+    return StoredAnswer(body.encode("latin-1"), content_type)
 
 
 def _owner(organization_id: int, request_id: UUID) -> str:

@@ -167,6 +167,11 @@ class Whole(Sending):
         self._reply = reply = endpoint.translated(request=request, reply=answer)
         usage = endpoint.usage(request=request, reply=reply)
         is_counted_here = usage is None
+        if usage is None:
+            model = self.admitted.call.model
+            measured = endpoint.measured(request=request, reply=reply, model=model)
+            if measured is not None:
+                usage, is_counted_here = measured[0], not measured[1]
         texts = endpoint.texts(reply=reply) if usage is None else None
         if texts is not None:
             usage = await operations.counted_usage(

@@ -8,10 +8,13 @@ from tracking.gateway import views
 from tracking.gateway.endpoints import table
 
 urlpatterns = [
-    path(
-        "v1/chat/completions",
-        views.Calls.as_view(endpoint=table.CHAT_COMPLETIONS),
-        name="chat-completions",
+    *(
+        path(
+            f"v1/{endpoint.name.replace('.', '/')}",
+            views.Calls.as_view(endpoint=endpoint),
+            name=endpoint.name.replace(".", "-"),
+        )
+        for endpoint in table.ENDPOINTS
     ),
     path("v1/responses", views.Calls.as_view(endpoint=table.RESPONSES), name="responses"),
     path("v1/messages", views.Calls.as_view(endpoint=table.MESSAGES), name="messages"),

@@ -100,6 +100,7 @@ def demo_listings() -> list[Listing]:
         _demo("demo/large", window=200_000, output=32_768, per_million=large),
         _demo("demo/slow", window=128_000, output=16_384, per_million=small),
         _demo("demo/flaky", window=128_000, output=16_384, per_million=small),
+        _demo_image(),
         _demo("demo/embed", window=8_192, output=None, per_million={"input": "0.02"}),
     ]
 
@@ -133,6 +134,19 @@ def _joined(whole: Rates | None, part: Rates, variant: re.Match[str]) -> Rates:
     name = f"{variant['quality'] or ''}{size}"
     made = {f"{key}:{name}": rate for key, rate in part.per_unit.items() if rate}
     return replace(whole, per_unit={**whole.per_unit, **made}) if whole else Rates(per_unit=made)
+
+
+def _demo_image() -> Listing:
+    return Listing(
+        name="demo/image",
+        provider="demo",
+        mode="image_generation",
+        context_window=None,
+        max_output_tokens=None,
+        capabilities=(),
+        deprecated_on=None,
+        rates=Rates(per_unit={"output_per_image": Decimal("0.01")}),
+    )
 
 
 def _demo(name: str, *, window: int, output: int | None, per_million: Mapping[str, str]) -> Listing:

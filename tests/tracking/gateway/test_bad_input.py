@@ -324,7 +324,7 @@ def test_refuses_other_methods(client: httpx.Client, method: str, path: str, all
         "/v1/chat/completions/",
         "/v1/chat/completions/1",
         "/v1//chat/completions",
-        "/v1/embeddings",
+        "/v1/assistants",
         "/v1/../v1/nothing",
         "/v1/%2e%2e/admin/",
         "/v1/a%0Ab",

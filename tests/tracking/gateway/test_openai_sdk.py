@@ -186,8 +186,7 @@ def test_lists_the_models_a_key_may_call(sdk: openai.OpenAI) -> None:
     listed = [model.id for model in sdk.models.list()]
 
     assert MODEL in listed
-    # Unpriced, unconnected, and not for chat.
-    assert not {tenants.UNPRICED, tenants.UNCONNECTED, tenants.NO_CHAT} & set(listed)
+    assert not {tenants.UNPRICED, tenants.UNCONNECTED} & set(listed)
     assert sdk.models.retrieve(MODEL).owned_by == "test"
 
 
@@ -219,8 +218,10 @@ def test_tells_errors_apart(site: Site, alice: Tenant, upstream: Upstream) -> No
             )
         with pytest.raises(openai.NotFoundError, match="no/such"):
             sdk.chat.completions.create(model="no/such", messages=HELLO)
-        with pytest.raises(openai.NotFoundError):
+        with pytest.raises(openai.BadRequestError, match="is for chat"):
             sdk.embeddings.create(model=MODEL, input="x")
+        with pytest.raises(openai.NotFoundError):
+            sdk.images.edit(model=MODEL, image=b"x", prompt="x")
 
     assert not upstream.requests
     assert not alice.journal()

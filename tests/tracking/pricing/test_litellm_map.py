@@ -132,7 +132,14 @@ def test_reads_a_day_that_is_no_date_as_none() -> None:
 
 def test_prices_every_demo_model() -> None:
     prices = {listing.name: listing.rates for listing in demo_listings()}
-    assert prices.keys() == {"demo/small", "demo/large", "demo/slow", "demo/flaky", "demo/embed"}
+    assert prices.keys() == {
+        "demo/small",
+        "demo/large",
+        "demo/slow",
+        "demo/flaky",
+        "demo/embed",
+        "demo/image",
+    }
     small = prices["demo/small"]
     assert small is not None
     assert small.per_unit == {

@@ -57,6 +57,8 @@ def caching_of(*, found: Found, inquiry: Inquiry) -> Caching | None:
 
     :raises ValueOutOfRange: if a header about the cache is wrong
     """
+    if not found.endpoint.answers_in_json:
+        return None
     caller = found.caller
     use = cache_use(request=found.request, headers=inquiry.headers, ttl_s=caller.cache_ttl_s)
     if not use.keeps_s:

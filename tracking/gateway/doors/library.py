@@ -30,7 +30,29 @@ class _Library:
 
 
 # What the library calls the sending of each endpoint.
-_FUNCTIONS = {"chat.completions": "acompletion"}
+_FUNCTIONS = {
+    "chat.completions": "acompletion",
+    "completions": "atext_completion",
+    "embeddings": "aembedding",
+    "moderations": "amoderation",
+    "rerank": "arerank",
+    "images.generations": "aimage_generation",
+    "audio.transcriptions": "atranscription",
+    "audio.speech": "aspeech",
+}
+# What it calls a server of OpenAI's dialect, where that is not "openai".
+_COMPATIBLE = {"chat.completions": "hosted_vllm", "rerank": "hosted_vllm"}
+_COMPATIBLE |= {"completions": "text-completion-openai"}
+# What an answer of each endpoint cannot be without.
+_ESSENTIAL = {
+    "chat.completions": "choices",
+    "completions": "choices",
+    "embeddings": "data",
+    "moderations": "results",
+    "rerank": "results",
+    "images.generations": "data",
+    "audio.transcriptions": "text",
+}
 
 
 def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
@@ -38,17 +60,18 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
     route = call.route
     arguments: dict[str, Any] = {
         **_with_only_allowed_tools(call.parameters),
-        "model": route.model,
+        "model": _model(call),
         "timeout": httpx.Timeout(
             call.timeout_s, connect=min(call.connect_timeout_s, call.timeout_s)
         ),
         "max_retries": 0,
         "num_retries": 0,
+    }
+    if call.endpoint == "chat.completions":
         # Else tools that name a tool server would be run here, and their mere presence would
         # load packages that only that needs.
-        "_skip_mcp_handler": True,
-    }
-    if route.kind == "openai_compatible":
+        arguments["_skip_mcp_handler"] = True
+    if route.kind == "openai_compatible" and call.endpoint in ("chat.completions", "embeddings"):
         # Such a server knows better than the library's list what it takes.
         arguments["allowed_openai_params"] = sorted(call.parameters)
     if is_streamed:
@@ -62,6 +85,14 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
     elif route.key:
         arguments["api_key"] = route.key
     return arguments
+
+
+def _model(call: ProviderCall) -> str:
+    """Name the model so that the library sends it to the endpoint of that name."""
+    if call.route.kind != "openai_compatible":
+        return call.route.model
+    family = _COMPATIBLE.get(call.endpoint, "openai")
+    return f"{family}/{call.route.model.removeprefix('hosted_vllm/')}"
 
 
 def _with_only_allowed_tools(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -145,10 +176,18 @@ async def send(call: ProviderCall) -> Reply:
             answer = await function(**arguments_of(call, is_streamed=False))
     except Exception as error:  # The door: what the library raises stops here.
         raise _failure(error, call.route, was_begun=False) from error
+    if isinstance(getattr(answer, "content", None), bytes):
+        return _sound(answer)
     plain = _plain(answer)
-    if call.endpoint == "chat.completions" and not plain.get("choices"):
+    essential = plain.get(_ESSENTIAL[call.endpoint])
+    if essential is None or essential == []:
         raise failures.ProviderInterrupted(provider=call.route.provider)
     return Reply(plain)
+
+
+def _sound(answer: Any) -> Reply:
+    kind = answer.response.headers.get("content-type") or "application/octet-stream"
+    return Reply({}, content=answer.content, content_type=kind)
 
 
 def try_out(call: ProviderCall) -> None:
@@ -182,7 +221,7 @@ async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
         while chunk is not None:
             was_begun = True
             plain = _plain(chunk)
-            if "usage" in plain and not _was_reported(answer):
+            if "usage" in plain and not _was_reported(_innermost(answer)):
                 del plain["usage"]  # The library guesses where the provider says nothing.
             yield plain
             if now() > until:
@@ -215,6 +254,21 @@ async def _next(chunks: AsyncIterator[Any], until: float) -> Any:
 def _was_reported(answer: Any) -> bool:
     """Tell whether any chunk as it came from the provider carried usage."""
     return any(getattr(chunk, "usage", None) for chunk in getattr(answer, "chunks", ()))
+
+
+def _innermost(answer: Any) -> Any:
+    """Find the stream that keeps its chunks as they came.
+
+    That of a completion is passed on by generators, one within the other, each of which has the
+    next among its locals. Where it is not found, usage counts as not reported.
+    """
+    stream = getattr(answer, "completion_stream", None)
+    while (frame := getattr(stream, "ag_frame", None)) is not None:
+        kept = [
+            v for v in frame.f_locals.values() if hasattr(v, "chunks") or hasattr(v, "ag_frame")
+        ]
+        stream = kept[0] if kept else None
+    return stream if hasattr(stream, "chunks") else answer
 
 
 def _plain(answer: Any) -> dict[str, Any]:

@@ -201,12 +201,14 @@ def _content(asked: Mapping[str, Any]) -> tuple[Any, dict[str, str]]:
         return content, {"Content-Type": "application/json"}
     form = aiohttp.FormData(quote_fields=False)
     for name, value in asked.items():
+        is_list = isinstance(value, list) and not name.endswith("[]")
+        sent_as = f"{name}[]" if is_list else name
         for one in value if isinstance(value, list) else [value]:
             if isinstance(one, tuple):
                 filename, content, content_type = one
-                form.add_field(name, content, filename=filename, content_type=content_type)
+                form.add_field(sent_as, content, filename=filename, content_type=content_type)
             else:
-                form.add_field(name, one if isinstance(one, str) else json_bytes(one).decode())
+                form.add_field(sent_as, one if isinstance(one, str) else json_bytes(one).decode())
     return form, {}
 
 

@@ -164,10 +164,19 @@ def read_json(*, body: bytes, shape: type[Read]) -> Read:
         raise InvalidJson(f"The body is not valid JSON: {error}.") from None
     if not isinstance(read, dict):
         raise InvalidJson("The body must be a JSON object.")
+    return read_values(values=read, shape=shape)
+
+
+def read_values(*, values: dict[str, Any], shape: type[Read]) -> Read:
+    """Read what a body says, already taken apart, as one of the shapes.
+
+    :raises UnknownParameter, InvalidRequest, InvalidType, ValueOutOfRange, UnsupportedParameter:
+        as they say
+    """
     try:
-        return shape.model_validate(read)
+        return shape.model_validate(values)
     except ValidationError as error:
-        raise _refusal(error, read) from None
+        raise _refusal(error, values) from None
 
 
 def _refusal(error: ValidationError, body: dict[str, Any]) -> DomainError:

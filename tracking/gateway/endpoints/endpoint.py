@@ -28,6 +28,8 @@ class Endpoint(ABC, Generic[Asked]):
 
     name: ClassVar[str]
     modes: ClassVar[frozenset[str]]
+    # Whether its answers are JSON and nothing else, so that one kept as such can be given again.
+    answers_in_json: ClassVar[bool] = True
     shape: type[Asked]
 
     def read(self, *, body: bytes, content_type: str) -> Asked:
@@ -78,6 +80,15 @@ class Endpoint(ABC, Generic[Asked]):
         None where what was used cannot be counted by texts: then the whole hold is charged.
         """
         return ()
+
+    def measured(
+        self, *, request: Asked, reply: Reply, model: PricedModel
+    ) -> tuple[Usage, bool] | None:
+        """Measure what was used where no report of it is made; and say whether that is exact.
+
+        None where nothing can be measured: then the texts of the answer are counted.
+        """
+        return None
 
     def service_tier(self, *, request: Asked, reply: Reply) -> str:
         """Name the service tier that the call was served in; empty for the standard one."""
