@@ -78,6 +78,7 @@ class End:
     provider: str = ""
     credential: str = ""
     saved_usd: Decimal | None = None
+    prompt_hash: str | None = None
 
     @property
     def is_unbilled(self) -> bool:
@@ -171,6 +172,7 @@ def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> d
         "saved_usd": usd_text(end.saved_usd or ZERO_USD),
         "output_cap_tokens": call.output_cap_tokens,
         "is_fitted": call.is_fitted,
+        "prompt_hash": end.prompt_hash,
         "finish_reason": _plain(end.finish_reason, 40),
         "provider_request_id": _plain(end.provider_request_id, 160),
         "end_user": call.attribution.end_user,

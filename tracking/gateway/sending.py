@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from budgets.http.wire import json_bytes
+from budgets.tenancy.operations import pepper
 from tracking.gateway import operations, providers
 from tracking.gateway.attempts import Attempts
 from tracking.gateway.caching.calls import Answer, Caching, keep_answer
@@ -24,6 +25,7 @@ from tracking.gateway.doors.call import ProviderCall, Reply
 from tracking.gateway.ends import End, settled
 from tracking.gateway.failures import ProviderFailure
 from tracking.gateway.operations import Admitted, Charged, Stopwatch
+from tracking.gateway.prompts import prompt_hash
 from tracking.gateway.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -92,9 +94,14 @@ class Sending(ABC):
 
     async def _one(self, attempts: Attempts) -> End:
         option, self._clock = attempts.option, Stopwatch()
-        made = attempts.made
+        made, asked = attempts.made, None
         try:
             call = self.admitted.provider_call(option=option, left_s=attempts.left_s)
+            asked = prompt_hash(
+                organization_id=self.admitted.call.organization_id,
+                parameters=call.parameters,
+                pepper=pepper(),
+            )
             end = await self._attempt(call)
         except BaseException:
             # Whatever it is, the call must settle.
@@ -105,6 +112,7 @@ class Sending(ABC):
             attempt=made,
             provider=option.route.provider,
             credential=option.route.credential,
+            prompt_hash=asked,
         )
 
     async def _cache(self, end: End, answer: KeptAnswer) -> None:
@@ -155,7 +163,9 @@ class Whole(Sending):
         await operations.keep(
             self._work, admitted=self.admitted, body=content, content_type=told.content_type
         )
-        await self._cache(end, KeptAnswer(charged.cost_usd, body=self._reply.body))
+        # What is no JSON (speech, subtitles) is not kept.
+        body = {} if self._reply.content else self._reply.body
+        await self._cache(end, KeptAnswer(charged.cost_usd, body=body))
         return Answer(replace(told, content=content), charged)
 
     async def _attempt(self, call: ProviderCall) -> End:

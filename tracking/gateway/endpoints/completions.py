@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
@@ -56,6 +56,13 @@ class CompletionsRequest(CallBody):
     stop: Stop | None = None
     seed: int | None = Field(default=None, ge=-(2**63), lt=2**63)
     user: StoredText | None = None
+
+    ASIDE: ClassVar[frozenset[str]] = frozenset({"user", "stream_options"})
+
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether nothing is left to chance: one answer to each prompt at temperature 0."""
+        return self.temperature == 0 and (self.n or 1) == (self.best_of or 1) == 1
 
     @property
     def end_user(self) -> str:

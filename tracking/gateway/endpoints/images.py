@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -44,6 +44,8 @@ class ImagesRequest(CallBody):
     output_format: Literal["png", "jpeg", "webp"] | None = None
     output_compression: int | None = Field(default=None, ge=0, le=100)
     user: StoredText | None = None
+
+    ASIDE: ClassVar[frozenset[str]] = frozenset({"user"})
 
     @property
     def end_user(self) -> str:

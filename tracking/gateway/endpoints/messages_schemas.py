@@ -272,6 +272,11 @@ class MessagesRequest(Counted):
     ASIDE: ClassVar[frozenset[str]] = frozenset({"metadata"})
 
     @property
+    def is_deterministic(self) -> bool:
+        """Whether nothing is left to chance: temperature 0."""
+        return self.temperature == 0
+
+    @property
     def end_user(self) -> str:
         """Whom the call is made for."""
         return (self.metadata and self.metadata.user_id) or ""

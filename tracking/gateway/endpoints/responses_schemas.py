@@ -319,6 +319,11 @@ class ResponsesRequest(CallBody):
     )
 
     @property
+    def is_deterministic(self) -> bool:
+        """Whether nothing is left to chance: temperature 0."""
+        return self.temperature == 0
+
+    @property
     def end_user(self) -> str:
         """Whom the call is made for."""
         return self.user or self.safety_identifier or ""
