@@ -173,6 +173,7 @@ def _record(call: Call, end: End, usage: Usage, source: str, charged: Cost) -> d
         "output_cap_tokens": call.output_cap_tokens,
         "is_fitted": call.is_fitted,
         "prompt_hash": end.prompt_hash,
+        "service_tier": _plain(end.service_tier, 20),
         "finish_reason": _plain(end.finish_reason, 40),
         "provider_request_id": _plain(end.provider_request_id, 160),
         "end_user": call.attribution.end_user,

@@ -396,8 +396,16 @@ class Stopwatch:
         if self.first_byte_ms is None:
             self.first_byte_ms = self.elapsed_ms()
 
-    def stamp(self, end: End, *, attempt: int, provider: str, credential: str) -> End:
-        """Write into an end what was measured, and which attempt it was, with whose key."""
+    def stamp(
+        self,
+        end: End,
+        *,
+        attempt: int,
+        provider: str,
+        credential: str,
+        prompt_hash: str | None = None,
+    ) -> End:
+        """Write into an end what was measured, and which attempt it was, of what, with whose key."""
         return replace(
             end,
             first_byte_ms=self.first_byte_ms,
@@ -405,4 +413,5 @@ class Stopwatch:
             attempt=attempt,
             provider=provider,
             credential=credential,
+            prompt_hash=prompt_hash,
         )

@@ -85,6 +85,9 @@ class CostRecord(models.Model):
     cache_write_tokens = models.BigIntegerField(default=0)
     output_tokens = models.BigIntegerField(default=0)
     reasoning_tokens = models.BigIntegerField(default=0)
+    service_tier = models.CharField(
+        max_length=20, blank=True, db_default="", help_text="The one that was served, if named."
+    )
     lines = models.JSONField(default=list, help_text="dimension, units, rate_usd, amount_usd.")
     cost_usd = models.DecimalField(max_digits=24, decimal_places=12)
     saved_usd = models.DecimalField(

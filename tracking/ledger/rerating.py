@@ -135,7 +135,9 @@ def _rerated_before(record: CostRecord) -> Decimal:
 def _cost_at(record: CostRecord, listed: Rates, rule: PriceRule | None) -> Decimal:
     rates = listed if rule is None else rule.applied_to(listed)
     chosen = rates.of_call(
-        input_tokens=record.input_tokens, off_peak=rates.is_off_peak(record.started_at)
+        input_tokens=record.input_tokens,
+        service_tier=record.service_tier,
+        off_peak=rates.is_off_peak(record.started_at),
     )
     return sum((_amount(line, chosen, rates) for line in record.lines), ZERO_USD)
 

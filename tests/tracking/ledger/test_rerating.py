@@ -46,6 +46,25 @@ def publish_dearer() -> Price:
     )
 
 
+def test_prices_a_call_again_at_the_tier_that_was_served(key: ApiKey) -> None:
+    first = make.price()
+    rates = dict(first.parsed_rates().per_unit)
+    halved = {f"{name}@flex": rate / 2 for name, rate in rates.items()}
+    used = Usage(input_tokens=1000, output_tokens=500)
+    usual, cost = make.call(key=key, used=used)
+    flexible, _ = make.call(key=key, used=used, service_tier="flex")
+    listed = publish_price(
+        model=first.model,
+        rates=Rates(rates | halved),
+        publication=Publication(source=Price.Source.STATED, at=make.NOW + timedelta(days=1)),
+    )
+
+    found = list(rerating.preview(price=listed, period=MARCH))
+
+    assert [(one.request_id, one.difference_usd) for one in found] == [(flexible, -cost / 2)]
+    assert usual != flexible
+
+
 def test_books_the_difference_in_the_original_window(key: ApiKey) -> None:
     used = Usage(input_tokens=1000, output_tokens=500, cached_input_tokens=300)
     request, cost = make.call(key=key, used=used)
