@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+
 Endpoint = tuple[str, str, str, Any]
+
+
+class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """Tells of API keys; being imported makes it known."""
+
+    target_class = "budgets.tenancy.authentication.ApiKeyAuthentication"
+    name = "apiKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        """Say where a key goes."""
+        return {"type": "http", "scheme": "bearer"}
 
 
 def management_only(endpoints: list[Endpoint], **_: Any) -> list[Endpoint]:

@@ -71,7 +71,9 @@ class RequestView(RequestsView):
         viewer, _ = self.asked(request)
         return Response(RequestSerializer(_one(viewer, pk)).data)
 
-    @extend_schema(request=DecisionSerializer, responses=RequestSerializer)
+    @extend_schema(
+        operation_id="v1_requests_decide", request=DecisionSerializer, responses=RequestSerializer
+    )
     def post(self, request: Request, pk: int) -> Response:
         """Approve (as asked or changed), refuse, or withdraw one's own."""
         viewer, _ = self.asked(request)

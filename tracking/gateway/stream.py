@@ -130,9 +130,8 @@ class Relay(Sending):
                     self._begun.set_result(None)
                 if told:
                     await self._offer(told)
-        texts = self._events.texts
-        if texts is not None and not any(texts) and self._events.usage is None:
-            # The library ends a stream of nothing as if it had been whole.
+        if not self._events.is_whole:
+            # A connection without a length that breaks looks like one that ends.
             raise ProviderInterrupted(provider=call.route.provider)
 
     async def _end(
@@ -170,13 +169,20 @@ class Relay(Sending):
                 self._begun.set_exception(failure)
                 self._begun.exception()  # Looked at here, in case the client has left already.
                 return
+        try:
+            await self._tell_end(failure, charged)
+        except Exception:
+            logger.exception("the end of stream %s was not told", self.admitted.call.request_id)
+        finally:
+            self._pipe.end()
+
+    async def _tell_end(self, failure: DomainError | None, charged: Charged | None) -> None:
         if failure is not None:
             await self._offer(self._events.failed(failure))
-        else:
-            last = self._events.ended(cost_usd=charged.cost_usd if charged else None)
-            await self._keep(last)
-            await self._offer(last)
-        self._pipe.end()
+            return
+        last = self._events.ended(cost_usd=charged.cost_usd if charged else None)
+        await self._keep(last)
+        await self._offer(last)
 
     async def _keep(self, last: bytes) -> None:
         """Keep a whole answer before the client is told that it is over, and so may ask again."""

@@ -7,7 +7,12 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+    inline_serializer,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import CharField, Serializer
@@ -219,7 +224,8 @@ def by_view(by: By) -> type[UsageView]:
         responses=listed(f"UsageBy{name}", ROWS[by]),
         description=f"What was spent by {by.replace('_', ' ')}, the dearest first.",
     )
-    return described(type(f"By{name}View", (_ByView,), {"by": by, "__doc__": _ByView.__doc__}))
+    view = type(f"By{name}View", (_ByView,), {"by": by, "__doc__": _ByView.__doc__})
+    return extend_schema_view(get=described)(view)
 
 
 class MoversView(UsageView):

@@ -253,6 +253,7 @@ CONTENTS = [
           MAYBE_BILLED, MAYBE_BILLED),
     Fault("error at the beginning", streams(event({"error": {"message": "overloaded"}})),
           None, MAYBE_BILLED),
+    Fault("cut off where no length is told", streams(said("one ")), None, BROKEN_OFF),
     Fault("error in the middle", streams(said("one ") + event({"error": {"message": "no"}})),
           None, BROKEN_OFF),
 ]  # fmt: skip
@@ -268,6 +269,7 @@ ODD = [
     Fault("usage with the last word", streams(said("one ") + event(CHUNK | {"choices": [
         {"index": 0, "delta": {"content": "two "}, "finish_reason": "stop"}], "usage": USAGE})
         + DONE), None, FINE),
+    Fault("byte order mark", streams(b"\xef\xbb\xbf" + EVENTS + DONE), None, FINE),
     Fault("CRLF", streams((EVENTS + DONE).replace(b"\n", b"\r\n")), None, FINE),
     Fault("comments and names", streams(b": hello\n\nevent: message\nid: 1\nretry: 5\n" + EVENTS
           + b": bye\n\n" + DONE), None, FINE),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _GAP = b"\n\n"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class FrameTooLong(ValueError):
@@ -21,6 +22,7 @@ class Frames:
     def __init__(self, *, most_bytes: int) -> None:
         self._most = most_bytes
         self._rest = bytearray()
+        self._is_begun = False
 
     def feed(self, block: bytes) -> Sequence[bytes]:
         """Add a block and give the events that it completes, each without the empty line after it.
@@ -42,6 +44,9 @@ class Frames:
             return ()
         whole = bytes(rest[:at])
         del rest[: at + len(_GAP)]
+        if not self._is_begun:
+            self._is_begun = True
+            whole = whole.removeprefix(_BYTE_ORDER_MARK)
         return whole.split(_GAP)
 
 

@@ -156,6 +156,11 @@ class ChatEvents(EventReader):
         return raw.replace(_NO_USAGE, b"") if raw.count(_NO_USAGE) == 1 else None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the answer came to its end: it says why it ended, or what was used."""
+        return bool(self.finish_reason) or self.usage is not None
+
+    @property
     def texts(self) -> Sequence[str] | None:
         """The texts of each choice, with the arguments of its tool calls; None if any is sound."""
         if self._has_sound:

@@ -134,6 +134,12 @@ class EventReader(ABC):
         return self.read(event.body)
 
     @property
+    def is_whole(self) -> bool:
+        """Whether what came can be an answer to its end; nothing at all is none."""
+        texts = self.texts
+        return texts is None or any(texts) or self.usage is not None
+
+    @property
     @abstractmethod
     def texts(self) -> Sequence[str] | None:
         """The texts so far, to be counted where usage is not reported; None if they do not say it."""
