@@ -16,8 +16,6 @@ urlpatterns = [
         )
         for endpoint in table.ENDPOINTS
     ),
-    path("v1/responses", views.Calls.as_view(endpoint=table.RESPONSES), name="responses"),
-    path("v1/messages", views.Calls.as_view(endpoint=table.MESSAGES), name="messages"),
     re_path(
         r"^v1/messages/.*$", views.Nowhere.as_view(endpoint=table.MESSAGES), name="no-messages"
     ),

@@ -14,8 +14,11 @@ from tests import tenants
 from tests.databases import on_database
 from tests.fakes.upstream import Upstream
 from tests.serving import Site
+from tests.tenants import MODEL, NO_CHAT
 from tests.tracking.gateway.calls import PATH, body
 from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
+from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.table import CHAT_COMPLETIONS, ENDPOINTS, TRANSCRIPTIONS
 
 TEXTS = st.text(max_size=12) | st.sampled_from(["function", "user", "text", "json_schema", "auto"])
 VALUES = st.recursive(
@@ -66,14 +69,43 @@ def test_answers_any_json_as_documented(
         assert HTTP_ANSWERS[answer.json()["error"]["code"]].status == answer.status_code
 
 
+OTHERS = [endpoint for endpoint in ENDPOINTS if endpoint not in (CHAT_COMPLETIONS, TRANSCRIPTIONS)]
+
+
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+@pytest.mark.parametrize("endpoint", OTHERS, ids=lambda endpoint: endpoint.name)
+def test_refuses_any_json_for_a_model_that_does_something_else(
+    client: httpx.Client, upstream: Upstream, endpoint: Endpoint[Any], data: st.DataObject
+) -> None:
+    """The model only chats at an address that does not speak these dialects: nothing is sent."""
+    names = st.sampled_from(sorted(endpoint.shape.model_fields)) | TEXTS
+    asked = {"model": NO_CHAT if "chat" in endpoint.modes else MODEL}
+    asked |= data.draw(st.dictionaries(names, VALUES, max_size=5))
+
+    answer = client.post(f"/v1/{endpoint.name.replace('.', '/')}", json=asked)
+
+    assert answer.headers["content-type"] == "application/json"
+    assert HTTP_ANSWERS[answer.json()["error"]["code"]].status == answer.status_code < 500
+    assert not upstream.requests
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(content=st.binary(max_size=200))
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 def test_answers_any_bytes_as_documented(
-    client: httpx.Client, upstream: Upstream, content: bytes
+    client: httpx.Client, upstream: Upstream, endpoint: Endpoint[Any], content: bytes
 ) -> None:
-    answer = client.post(PATH, content=content)
+    answer = client.post(f"/v1/{endpoint.name.replace('.', '/')}", content=content)
 
-    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    told = answer.json()["error"]
+    assert (HTTP_ANSWERS[told["code"]].status, told["type"]) == (
+        answer.status_code,
+        "invalid_request_error",
+    )
+    assert 400 <= answer.status_code < 500
     assert not upstream.requests
