@@ -144,12 +144,12 @@ def test_draws_bars_as_high_as_the_days_were_dear(spent: Spent, visit: Visit) ->
 
 def test_leads_from_a_figure_to_the_calls_and_their_receipt(spent: Spent, visit: Visit) -> None:
     visitor = visit()
-    page = visitor.open("/spending/", signed_in=spent.owner)
+    page = visitor.open("/spending/?group=user", signed_in=spent.owner)
 
-    page.get_by_role("region", name="By person").get_by_role("link").first.click()
-    page.get_by_text("Person:").wait_for()
+    page.locator("section[aria-labelledby=groups] tbody th a").first.click()
+    page.get_by_role("list", name="Only these calls").get_by_text("Person:").wait_for()
     page.get_by_role("link", name="All calls of these days").click()
-    page.wait_for_url(re.compile(r"/spending/calls/\?user=\d+$"))
+    page.wait_for_url(re.compile(r"/spending/calls/\?user=\d+&group=user$"))
     assert page.locator("tbody tr").count() == 15
     page.locator("tbody th a").first.click()
     page.wait_for_url(re.compile(r"/spending/calls/[0-9a-f-]{36}/$"))

@@ -150,10 +150,12 @@ def test_lists_more_changes_with_no_more_queries(acme: Organization) -> None:
 
 def test_tracks_configuration_and_no_hot_table() -> None:
     assert {model.__name__ for model in tracked_models()} == {
+        "AlertRule",
         "Alias",
         "AliasTarget",
         "ApiKey",
         "Budget",
+        "Channel",
         "LimitRaise",
         "Membership",
         "Organization",
@@ -161,6 +163,7 @@ def test_tracks_configuration_and_no_hot_table() -> None:
         "PriceRule",
         "Project",
         "Provider",
+        "RaiseRequest",
     }
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from tests import tenants
 from tests.fakes.upstream import Upstream
 from tests.serving import Site, eventually
@@ -14,6 +16,9 @@ from tests.tracking.gateway.own_routes import WAYS, alias_of, connect, listed, r
 from tracking.gateway.connections import put_alias
 from tracking.gateway.models import Alias, AliasTarget
 from tracking.pricing.models import CatalogModel
+
+# The site's own provider does what no test before has left it to do.
+pytestmark = pytest.mark.usefixtures("upstream")
 
 
 def dear_then_cheap(site: Site, tenant: Tenant, upstreams: list[Upstream], **fields: Any) -> str:

@@ -95,13 +95,15 @@ def relay(*, tasks: set[asyncio.Task[Any]] | None = None) -> Relay:
         asked | {"messages": [{"role": "user", "content": "Count."}]}
     )
     admitted: Any = SimpleNamespace(
-        call=SimpleNamespace(request_id=UUID(int=1), model=SimpleNamespace(name="test/plain")),
+        call=SimpleNamespace(
+            request_id=UUID(int=1), organization_id=1, model=SimpleNamespace(name="test/plain")
+        ),
         found=SimpleNamespace(
             endpoint=CHAT_COMPLETIONS,
             request=request,
         ),
         target=SimpleNamespace(options=(Option(1, Route("test", "openai_compatible", "plain")),)),
-        provider_call=lambda option, left_s: SimpleNamespace(route=option.route),
+        provider_call=lambda option, left_s: SimpleNamespace(route=option.route, parameters={}),
         deadline=time.monotonic() + 60,
         is_named=False,
     )

@@ -269,7 +269,7 @@ def test_keeps_an_answer_for_a_day(site: Site, upstream: Upstream) -> None:
 
     StoredAnswer.objects.filter(pk=old.pk).update(expires_at=now)
     assert code_of(ask(site, alice, name="one")) == DONE
-    assert sweep_answers(now=now) == 1
+    assert sweep_answers(now=now) >= 1
 
     assert kept(alice) == [young]
     assert ask(site, alice, name="two").headers["Idempotent-Replayed"] == "true"

@@ -248,15 +248,27 @@ def _reply(call: ProviderCall, content_type: str, content: bytes) -> Reply:
     body = _read(content)
     name = _LISTS.get(call.endpoint)
     if name and not isinstance(body.get(name), list):
+        if isinstance(body.get("error"), dict):
+            # An answer that says nothing but that it is a refusal, whatever its status.
+            raise failures.ProviderRefused
         raise failures.ProviderInterrupted
     if call.endpoint == "chat.completions":
-        if not body["choices"]:
-            raise failures.ProviderInterrupted
-        for choice in body["choices"]:
-            # Two are there in every answer of the dialect, and typed clients count on them.
-            choice.setdefault("finish_reason", None)
-            choice.get("message", {}).setdefault("content", None)
+        _complete_choices(body["choices"])
     return Reply(body)
+
+
+def _complete_choices(choices: list[Any]) -> None:
+    """Put in what every answer of the dialect has, and typed clients count on.
+
+    :raises ProviderInterrupted: if there is no choice, or one that says nothing
+    """
+    for choice in choices:
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise failures.ProviderInterrupted
+        choice.setdefault("finish_reason", None)
+        choice["message"].setdefault("content", None)
+    if not choices:
+        raise failures.ProviderInterrupted
 
 
 async def _events(

@@ -17,6 +17,7 @@ from tracking.gateway.endpoints.bodies import UnsupportedParameter
 from tracking.gateway.endpoints.chat_bound import bounds_of, images_of, predicted_tokens
 from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
+from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import usage_of
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
@@ -88,7 +89,7 @@ class ChatCompletions(Endpoint[ChatCompletionRequest]):
 
     def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
         """Add ``usage.cost``: USD as text with 12 places."""
-        usage = {**(reply.body.get("usage") or {}), "cost": usd_text(cost_usd)}
+        usage = {**as_object(reply.body.get("usage")), "cost": usd_text(cost_usd)}
         return replace(reply, body={**reply.body, "model": model, "usage": usage})
 
     def events(self, *, request: ChatCompletionRequest, model: str) -> EventReader:
@@ -158,7 +159,7 @@ class ChatEvents(EventReader):
     @property
     def is_whole(self) -> bool:
         """Whether the answer came to its end: it says why it ended, or what was used."""
-        return bool(self.finish_reason) or self.usage is not None
+        return super().is_whole and (bool(self.finish_reason) or self.usage is not None)
 
     @property
     def texts(self) -> Sequence[str] | None:
@@ -171,7 +172,7 @@ class ChatEvents(EventReader):
         """Give usage with its cost, if it was asked for, and the end."""
         if not self._tells_usage or cost_usd is None:
             return DONE
-        usage = {**(self._reported or {}), "cost": usd_text(cost_usd)}
+        usage = {**as_object(self._reported), "cost": usd_text(cost_usd)}
         return sse({**self._frame, "model": self._model, "choices": [], "usage": usage}) + DONE
 
     def failed(self, error: DomainError) -> bytes:

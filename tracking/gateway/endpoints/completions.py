@@ -19,6 +19,7 @@ from tracking.gateway.endpoints.chat import DONE, sse
 from tracking.gateway.endpoints.chat_schemas import MOST_CHOICES, Bias, Stop, StreamOptions, Tokens
 from tracking.gateway.endpoints.embeddings import Token
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
+from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import usage_of
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
@@ -125,7 +126,7 @@ class Completions(Endpoint[CompletionsRequest]):
 
     def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
         """Add ``usage.cost``: USD as text with 12 places."""
-        usage = {**reply.body.get("usage", {}), "cost": usd_text(cost_usd)}
+        usage = {**as_object(reply.body.get("usage")), "cost": usd_text(cost_usd)}
         return replace(reply, body={**reply.body, "model": model, "usage": usage})
 
     def events(self, *, request: CompletionsRequest, model: str) -> EventReader:
@@ -166,7 +167,7 @@ class CompletionEvents(EventReader):
         """Give usage with its cost, if it was asked for, and the end."""
         if not self._tells_usage or cost_usd is None:
             return DONE
-        usage = {**self._reported, "cost": usd_text(cost_usd)}
+        usage = {**as_object(self._reported), "cost": usd_text(cost_usd)}
         return sse({**self._frame, "choices": [], "usage": usage}) + DONE
 
     def failed(self, error: DomainError) -> bytes:

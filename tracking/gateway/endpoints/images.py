@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import CallBody, StoredText
 from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import read_counts
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
 from tracking.pricing.book import PricedModel
@@ -91,7 +92,7 @@ class Images(Endpoint[ImagesRequest]):
         size = _known(reply.body.get("size")) or _known(request.size)
         quality = _known(reply.body.get("quality")) or _known(request.quality)
         counts = {
-            **_tokens_reported(reply.body.get("usage") or {}),
+            **_tokens_reported(as_object(reply.body.get("usage"))),
             "output_images": made,
             "output_pixels": made * _pixels(size),
             "size": size,

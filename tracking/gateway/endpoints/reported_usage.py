@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tracking.gateway.endpoints.events import as_object
 from tracking.pricing.usage import Usage, UsageContradiction
 
 
@@ -16,8 +17,8 @@ def usage_of(reported: Mapping[str, Any] | None, *, images: int = 0) -> Usage | 
     """
     if not isinstance(reported, Mapping) or not reported:
         return None
-    prompt = reported.get("prompt_tokens_details") or {}
-    output = reported.get("completion_tokens_details") or {}
+    prompt = as_object(reported.get("prompt_tokens_details"))
+    output = as_object(reported.get("completion_tokens_details"))
     writes = reported.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens") or 0
     hour_long = _hour_long_writes(prompt)
     counts: dict[str, Any] = {
@@ -49,6 +50,6 @@ def read_counts(counts: Mapping[str, Any]) -> Usage:
 
 def _hour_long_writes(prompt: Mapping[str, Any]) -> int:
     """Read how much of what was written to a cache is kept for an hour, at a dearer rate."""
-    details = prompt.get("cache_creation_token_details") or {}
+    details = as_object(prompt.get("cache_creation_token_details"))
     count = details.get("ephemeral_1h_input_tokens")
     return count if type(count) is int else 0
