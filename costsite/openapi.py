@@ -9,7 +9,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 Endpoint = tuple[str, str, str, Any]
 
 
-class ApiKeyScheme(OpenApiAuthenticationExtension):
+class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # its base notes it
     """Tells of API keys; being imported makes it known."""
 
     target_class = "budgets.tenancy.authentication.ApiKeyAuthentication"

@@ -82,7 +82,7 @@ def test_refuses_any_json_for_a_model_that_does_something_else(
 ) -> None:
     """The model only chats at an address that does not speak these dialects: nothing is sent."""
     names = st.sampled_from(sorted(endpoint.shape.model_fields)) | TEXTS
-    asked = {"model": NO_CHAT if "chat" in endpoint.modes else MODEL}
+    asked: dict[str, Any] = {"model": NO_CHAT if "chat" in endpoint.modes else MODEL}
     asked |= data.draw(st.dictionaries(names, VALUES, max_size=5))
 
     answer = client.post(f"/v1/{endpoint.name.replace('.', '/')}", json=asked)
