@@ -247,7 +247,7 @@ def make_json(settlement: Settlement) -> str:
 
 def hold_of(tenant: Tenant, **fields: Any) -> HoldRequest:
     asked = HoldRequest(
-        request_id=UUID(int=next(_numbers) + 0xC4A << 100),
+        request_id=UUID(int=(0xC4A << 100) + next(_numbers)),
         organization_id=tenant.organization.pk,
         api_key_id=tenant.key.pk,
         model="test/plain",

@@ -94,12 +94,13 @@ def test_tells_once_a_window_that_a_budget_will_not_last(
         tick(at=at)
 
     titles = [title for event, title in told(acme) if event == "opened"]
-    assert titles == [
-        "Budget Team: forecast to use 120 % of its limit before its window ends",
+    # The first two are of one tick, in either order.
+    assert sorted(titles[:2]) == [
         "Budget Team is forecast to run out in 12 days",
-        "Budget Team is forecast to run out in 2 days",
+        "Budget Team: forecast to use 120 % of its limit before its window ends",
     ]
-    assert ["Likely", "$120"] in Alert.objects.order_by("pk")[0].facts
+    assert titles[2:] == ["Budget Team is forecast to run out in 2 days"]
+    assert any(["Likely", "$120"] in alert.facts for alert in Alert.objects.all())
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ async def running(**options: Any) -> AsyncIterator[Lane]:
 
 def hold_of(tenant: Tenant, **fields: Any) -> HoldRequest:
     asked = HoldRequest(
-        request_id=UUID(int=next(_numbers) + 0xA1A << 100),
+        request_id=UUID(int=(0xA1A << 100) + next(_numbers)),
         organization_id=tenant.organization.pk,
         api_key_id=tenant.key.pk,
         model="test/plain",
