@@ -165,6 +165,9 @@ class Lane:
             self._under_way = self._take_batch()
             await self._work(self._under_way)
             self._under_way = []
+            # Those who were told go on first: what they ask next joins the next batch, instead of
+            # one half of them waiting, ever after, while the other half's batch is under way.
+            await asyncio.sleep(0)
 
     def _take_batch(self) -> list[_Operation]:
         """Take what waits, at most once for each request and kind."""
