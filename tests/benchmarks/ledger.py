@@ -123,7 +123,7 @@ FILL = """
 insert into budgets_journalentry (
   organization_id, request_id, seq, kind, amount_usd, held_usd, tokens, api_key_id, project_id,
   user_id, model, tags, session, balance_ids, admitted_at, booked_at, reason)
-select o.ids[1 + n % cardinality(o.ids)], gen_random_uuid(), 0, 'charge', 0.0001, 0.0002, 700, 1, 1,
+select o.ids[1 + mod(n, cardinality(o.ids))], gen_random_uuid(), 0, 'charge', 0.0001, 0.0002, 700, 1, 1,
   1, 'openai/gpt-4o-mini', '{}', '', array[n], at, at + interval '2 seconds', ''
 from generate_series(1, %(entries)s) n
 cross join (select array_agg(id) as ids from budgets_organization) o
