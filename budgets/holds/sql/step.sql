@@ -86,25 +86,36 @@ declare
   v_rooms numeric[];
   v_caller budgets_caller;
   v_move budgets_move;
+  v_told jsonb[];
   v_amount numeric;
   v_failing bigint;
   v_at integer;
   v_fits boolean := true;
-  v_tells_rates boolean;
+  v_are_named boolean := false;
+  v_are_new boolean;
+  v_lack_room boolean;
+  v_are_stale boolean;
+  v_are_rolling boolean;
+  v_have_rates boolean;
 begin
   -- Calls that are alike fall under the same rules and budgets: those of the first hold for all.
-  v_asked := array(
-    select row(i, min(i) over (partition by key, model, tags, session), id, key, model, tags,
-      session, usd, least_usd, tokens, ttl_s, name, fingerprint)::budgets_asked
-    from rows from (json_to_recordset(p_holds) as (
-        id uuid, key bigint, model text, tags text[], session text, usd numeric,
-        least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
-      with ordinality
-      h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
-    order by i);
-  v_endings := array(
-    select distinct on (s.id) row(s.*)::budgets_ending from json_to_recordset(p_settles)
-      s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean));
+  if json_array_length(p_holds) > 0 then
+    v_asked := array(
+      select row(i, min(i) over (partition by key, model, tags, session), id, key, model, tags,
+        session, usd, least_usd, tokens, ttl_s, name, fingerprint)::budgets_asked
+      from rows from (json_to_recordset(p_holds) as (
+          id uuid, key bigint, model text, tags text[], session text, usd numeric,
+          least_usd numeric, tokens bigint, ttl_s integer, name text, fingerprint text))
+        with ordinality
+        h(id, key, model, tags, session, usd, least_usd, tokens, ttl_s, name, fingerprint, i)
+      order by i);
+    v_are_named := exists (select from unnest(v_asked) h where h.name is not null);
+  end if;
+  if json_array_length(p_settles) > 0 then
+    v_endings := array(
+      select distinct on (s.id) row(s.*)::budgets_ending from json_to_recordset(p_settles)
+        s(id uuid, org bigint, usd numeric, tokens bigint, kind text, overdue boolean));
+  end if;
 
   perform pg_advisory_xact_lock_shared(70700, 0);
   perform pg_advisory_xact_lock_shared(70701, (x.id % 2147483647)::integer) from (
@@ -187,7 +198,7 @@ begin
   -- 2. Who asks, and may they at all? A name is claimed first, so that of two requests under it
   -- the second waits here for the first one's verdict.
   if cardinality(v_asked) > 0 then
-    if exists (select from unnest(v_asked) h where h.name is not null) then
+    if v_are_named then
       insert into budgets_idempotencykey (api_key_id, name, fingerprint, request_id, claimed_at)
       select distinct on (h.key, h.name) h.key, h.name, h.fingerprint, h.id, v_now
       from unnest(v_asked) h where h.name is not null order by h.key, h.name, h.i
@@ -304,7 +315,12 @@ begin
       into v_moves
       from falls f join unnest(v_callers) c on c.alike = f.alike
       where c.code = 'admitted';
-      exit when not exists (select from unnest(v_moves) m where m.balance_id is null);
+      select coalesce(bool_or(m.balance_id is null), false),
+        bool_or(m.blocks and m.least > m.room), bool_or(m.is_stale), bool_or(m.is_rolling),
+        bool_or(m.unit in ('requests', 'tokens'))
+      into v_are_new, v_lack_room, v_are_stale, v_are_rolling, v_have_rates
+      from unnest(v_moves) m;
+      exit when not v_are_new;
       insert into budgets_balance (
         organization_id, budget_id, subject, window_start, unit, rank, blocks, limit_amount,
         held, spent, excess, opening)
@@ -316,41 +332,46 @@ begin
     end loop;
 
     -- 4. Who cannot fit even alone is refused here, without a lock or a write.
-    select coalesce(array_agg(f.i), '{}'), coalesce(array_agg(f.balance_id), '{}'),
-      coalesce(array_agg(f.limit_amount), '{}')
-    into v_refused_i, v_refused_balance, v_refused_limit
-    from (select distinct on (m.i) m.i, m.balance_id, m.limit_amount
-          from unnest(v_moves) m
-          cross join lateral (
-            -- What this step's settles give back counts; few calls need to know it.
-            select case when m.least <= m.room then m.room else greatest(0, m.room + (
-              select coalesce(sum(d.released - d.spent), 0)
-              from unnest(v_deltas) d where d.balance_id = m.balance_id)) end as room) r
-          where m.blocks and m.least > r.room
-          order by m.i, m.unit <> 'usd', r.room, m.balance_id) f;
-    if cardinality(v_refused_i) > 0 then
-      v_moves := array(select m from unnest(v_moves) m
-                       where m.i <> all(v_refused_i) order by m.i, m.balance_id);
+    if v_lack_room then
+      select coalesce(array_agg(f.i), '{}'), coalesce(array_agg(f.balance_id), '{}'),
+        coalesce(array_agg(f.limit_amount), '{}')
+      into v_refused_i, v_refused_balance, v_refused_limit
+      from (select distinct on (m.i) m.i, m.balance_id, m.limit_amount
+            from unnest(v_moves) m
+            cross join lateral (
+              -- What this step's settles give back counts; few calls need to know it.
+              select case when m.least <= m.room then m.room else greatest(0, m.room + (
+                select coalesce(sum(d.released - d.spent), 0)
+                from unnest(v_deltas) d where d.balance_id = m.balance_id)) end as room) r
+            where m.blocks and m.least > r.room
+            order by m.i, m.unit <> 'usd', r.room, m.balance_id) f;
+      if cardinality(v_refused_i) > 0 then
+        v_moves := array(select m from unnest(v_moves) m
+                         where m.i <> all(v_refused_i) order by m.i, m.balance_id);
+      end if;
     end if;
   end if;
 
   -- 5. Lock every balance once, in the one order. Where the last days count together the day
   -- before is locked too: a step on the other side of midnight may be holding there.
   v_balances := array(
-    select m.balance_id from unnest(v_moves) m union select d.balance_id from unnest(v_deltas) d
-    union select y.id from unnest(v_moves) m join budgets_balance y
-      on y.budget_id = m.budget_id and y.subject = m.subject
-      and y.organization_id is not distinct from m.organization_id
-      and y.window_start < m.window_start
-      and y.window_start >= m.window_start - interval '26 hours'
-    where m.is_rolling);
+    select m.balance_id from unnest(v_moves) m union select d.balance_id from unnest(v_deltas) d);
+  if v_are_rolling then
+    v_balances := v_balances || array(
+      select y.id from unnest(v_moves) m join budgets_balance y
+        on y.budget_id = m.budget_id and y.subject = m.subject
+        and y.organization_id is not distinct from m.organization_id
+        and y.window_start < m.window_start
+        and y.window_start >= m.window_start - interval '26 hours'
+      where m.is_rolling);
+  end if;
   perform from budgets_balance b where b.id = any(v_balances)
   order by b.rank desc, b.id for update of b;
 
   -- A changed limit is carried over to the balance. It is read again here, behind the lock: so
   -- nobody who read it earlier can put an old one back. That of the last days may always have
   -- changed meanwhile.
-  if exists (select from unnest(v_moves) m where m.is_stale) then
+  if v_are_stale then
     update budgets_balance b
     set limit_amount = l.limit_amount, blocks = l.blocks,
       excess = case when l.blocks then greatest(b.spent + b.held - l.limit_amount, 0) else 0 end
@@ -429,61 +450,69 @@ begin
     where b.id = t.balance_id;
   end if;
 
-  insert into budgets_hold (
-    request_id, organization_id, api_key_id, project_id, user_id, model, tags, session, amount_usd,
-    tokens, balance_ids, admitted_at, expires_at)
-  select c.id, c.organization_id, c.api_key_id, c.project_id, c.user_id, c.model, c.tags, c.session,
-    c.usd, c.tokens, coalesce(t.balance_ids, '{}'), v_now, v_now + make_interval(secs => c.ttl_s)
-  from unnest(v_callers) c
-  left join (select m.i, array_agg(m.balance_id order by m.balance_id) as balance_ids
-             from unnest(v_moves) m group by m.i) t on t.i = c.i
-  where c.code = 'admitted' and c.i <> all(v_refused_i);
+  if cardinality(v_callers) > 0 then
+    insert into budgets_hold (
+      request_id, organization_id, api_key_id, project_id, user_id, model, tags, session, amount_usd,
+      tokens, balance_ids, admitted_at, expires_at)
+    select c.id, c.organization_id, c.api_key_id, c.project_id, c.user_id, c.model, c.tags, c.session,
+      c.usd, c.tokens, coalesce(t.balance_ids, '{}'), v_now, v_now + make_interval(secs => c.ttl_s)
+    from unnest(v_callers) c
+    left join (select m.i, array_agg(m.balance_id order by m.balance_id) as balance_ids
+               from unnest(v_moves) m group by m.i) t on t.i = c.i
+    where c.code = 'admitted' and c.i <> all(v_refused_i);
+  end if;
 
   -- 8. A refused call gives its name back. Each operation's own verdict; with a settle, the
   -- balance that has least left.
-  if exists (select from unnest(v_asked) h where h.name is not null) then
+  if v_are_named then
     delete from budgets_idempotencykey n using unnest(v_callers) c
     where n.request_id = c.id and (c.i = any(v_refused_i)
       or c.code not in ('admitted', 'duplicate_open', 'duplicate_resolved'));
   end if;
 
   if cardinality(v_callers) > 0 then
-    v_tells_rates := exists (select from unnest(v_moves) m where m.unit in ('requests', 'tokens'));
+    if v_are_named or v_have_rates or cardinality(v_refused_i) > 0 then
+      v_told := array(
+        with refused as materialized (
+          select * from unnest(v_refused_i, v_refused_balance, v_refused_limit)
+            r(i, balance_id, limit_amount)
+        ), balances as materialized (
+          select r.balance_id, r.limit_amount, budgets_balance_told(d, b, r.limit_amount) as told
+          from (select distinct x.balance_id, x.limit_amount from refused x) r
+          join budgets_balance b on b.id = r.balance_id
+          join budgets_budget d on d.id = b.budget_id
+        ), rates as materialized (
+          -- The site's own limits are the operator's business, and are not told.
+          select m.i, jsonb_build_object('rates', jsonb_agg(
+            budgets_balance_told(d, b, m.limit_amount)
+            order by m.limit_amount - b.spent - b.held, b.id)) as told
+          from unnest(v_moves) m
+          join budgets_balance b on b.id = m.balance_id
+          join budgets_budget d on d.id = b.budget_id
+          where v_have_rates and m.unit in ('requests', 'tokens') and m.organization_id is not null
+          group by m.i
+        )
+        select case
+            when r.i is not null then (
+              select b.told from balances b
+              where b.balance_id = r.balance_id and b.limit_amount = r.limit_amount)
+            when c.code in ('name_in_flight', 'name_done') then jsonb_build_object(
+              'request_id', c.first_id,
+              'charged_usd', (
+                select sum(j.amount_usd)::text from budgets_journalentry j
+                where j.organization_id = c.organization_id and j.request_id = c.first_id))
+            else t.told
+          end
+        from unnest(v_callers) c left join refused r on r.i = c.i left join rates t on t.i = c.i
+        order by c.i);
+    end if;
     return query
-    with refused as materialized (
-      select * from unnest(v_refused_i, v_refused_balance, v_refused_limit)
-        r(i, balance_id, limit_amount)
-    ), balances as materialized (
-      select r.balance_id, r.limit_amount, budgets_balance_told(d, b, r.limit_amount) as told
-      from (select distinct x.balance_id, x.limit_amount from refused x) r
-      join budgets_balance b on b.id = r.balance_id
-      join budgets_budget d on d.id = b.budget_id
-    ), rates as materialized (
-      -- The site's own limits are the operator's business, and are not told.
-      select m.i, jsonb_build_object('rates', jsonb_agg(budgets_balance_told(d, b, m.limit_amount)
-        order by m.limit_amount - b.spent - b.held, b.id)) as told
-      from unnest(v_moves) m
-      join budgets_balance b on b.id = m.balance_id
-      join budgets_budget d on d.id = b.budget_id
-      where v_tells_rates and m.unit in ('requests', 'tokens') and m.organization_id is not null
-      group by m.i
-    )
     select 'hold', c.id,
-      case when r.i is not null then 'over_limit' else c.code end,
+      case when c.i = any(v_refused_i) then 'over_limit' else c.code end,
       case c.code when 'duplicate_open'
         then (select x.amount_usd from budgets_hold x where x.request_id = c.id) else c.usd end,
-      case
-        when r.i is not null then (
-          select b.told from balances b
-          where b.balance_id = r.balance_id and b.limit_amount = r.limit_amount)
-        when c.code in ('name_in_flight', 'name_done') then jsonb_build_object(
-          'request_id', c.first_id,
-          'charged_usd', (
-            select sum(j.amount_usd)::text from budgets_journalentry j
-            where j.organization_id = c.organization_id and j.request_id = c.first_id))
-        else t.told
-      end
-    from unnest(v_callers) c left join refused r on r.i = c.i left join rates t on t.i = c.i
+      v_told[c.i]
+    from unnest(v_callers) c
     order by c.i;
   end if;
 
