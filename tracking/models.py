@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tracking.exports.models import Export, ExportPart
 from tracking.gateway.models import (
     Alias,
     AliasTarget,
@@ -29,6 +30,8 @@ __all__ = [
     "CatalogModel",
     "CostRecord",
     "DayUsage",
+    "Export",
+    "ExportPart",
     "FillState",
     "LabelUsage",
     "Price",

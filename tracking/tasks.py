@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from tracking.exports.tasks import build_exports, sweep_exports
 from tracking.gateway.tasks import sweep_answers
 from tracking.usage.tasks import fill_usage
 
-__all__ = ["fill_usage", "sweep_answers"]
+__all__ = ["build_exports", "fill_usage", "sweep_answers", "sweep_exports"]

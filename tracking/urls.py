@@ -7,5 +7,6 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("tracking.gateway.urls")),
     path("", include("tracking.usage.urls")),
+    path("", include("tracking.exports.urls")),
     path("", include("tracking.spending.urls")),
 ]

@@ -19,6 +19,7 @@ MONEY_PACKAGES = (
     "tracking.pricing",
     "tracking.ledger",
     "tracking.usage",
+    "tracking.exports",
     "tracking.spending",
 )
 WEB = ("django.http", "django.shortcuts", "django.views")

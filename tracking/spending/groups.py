@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from urllib.parse import urlencode
@@ -68,7 +68,7 @@ def groups_of(*, frame: Frame, part: Slice, total_usd: Decimal) -> Groups:
         rows=tuple(_row(row, names, by) for row in shown),
         more_rows=len(found) - len(shown),
         choices=GROUPS,
-        table_url=_table_url(frame, by),
+        table_url=f"{reverse(f'usage-by-{by.value}')}?{urlencode(frame.api_params)}",
         adds_up=not by.is_label and len(found) == len(shown),
         previous_usd=_total(part, frame) if selection.compares else None,
     )
@@ -92,23 +92,3 @@ def _row(row: Compared, names: Mapping[str, Name], by: By) -> Row:
         change_usd=row.change_usd,
         change_percent="" if row.change is None else f"{row.change * 100:+.1f} %",
     )
-
-
-def _table_url(frame: Frame, by: By) -> str:
-    """Write the address under which the API gives the same table."""
-    selection = frame.selection
-    given = {name: text for name, text in selection.params.items() if name in _SHARED}
-    days = selection.days
-    asked = {
-        "organization": frame.viewer.organization.slug,
-        "from": days.first_on.isoformat(),
-        "to": days.last_on.isoformat(),
-        **given,
-    }
-    return f"{reverse(f'usage-by-{by.value}')}?{urlencode(asked)}"
-
-
-# The parameters that the page and the API share.
-_SHARED: Collection[str] = frozenset(
-    {"user", "project", "key", "compare", *(by.value for by in GROUPS)}
-)

@@ -79,7 +79,7 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
 
     :raises SelectionInvalid: if a filter names something the viewer may not see
     """
-    frame, part = _frame(viewer, selection, now)
+    frame, part = frame_of(viewer=viewer, selection=selection, now=now)
     usage = usage_of(part=part, days=selection.days)
     standing = standings(
         organization=viewer.organization,
@@ -116,7 +116,7 @@ def calls_page(*, viewer: Viewer, selection: Selection, now: datetime) -> CallsP
 
     :raises SelectionInvalid: if a filter names something the viewer may not see
     """
-    frame, part = _frame(viewer, selection, now)
+    frame, part = frame_of(viewer=viewer, selection=selection, now=now)
     page = calls_of(
         part=part,
         period=selection.days.period,
@@ -141,7 +141,11 @@ def receipt_page(*, viewer: Viewer, request_id: UUID) -> ReceiptPage:
     return ReceiptPage(viewer, receipt, took, viewer.organization.time_zone)
 
 
-def _frame(viewer: Viewer, selection: Selection, now: datetime) -> tuple[Frame, Slice]:
+def frame_of(*, viewer: Viewer, selection: Selection, now: datetime) -> tuple[Frame, Slice]:
+    """Read what stands around the figures of a selection, and the slice of calls that it means.
+
+    :raises SelectionInvalid: if a filter names something the viewer may not see
+    """
     projects = Project.objects.for_organization(viewer.organization).order_by("name", "pk")
     frame = Frame(
         viewer=viewer,

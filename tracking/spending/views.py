@@ -57,10 +57,10 @@ def calls(request: HttpRequest) -> HttpResponse:
 def receipt(request: HttpRequest, request_id: UUID) -> HttpResponse:
     """Show one call from its hold to its charge."""
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
         page = receipt_page(viewer=viewer, request_id=request_id)
     except NoMembership as error:
-        return _no_membership(request, error)
+        return no_membership(request, error)
     except CallNotFound as error:
         raise Http404 from error
     context = {"page": page, "viewer": viewer, "state": _state(viewer, {})}
@@ -70,9 +70,9 @@ def receipt(request: HttpRequest, request_id: UUID) -> HttpResponse:
 def _listing(request: HttpRequest, template: str, query: Callable[..., object]) -> HttpResponse:
     now = clock.now()
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
     except NoMembership as error:
-        return _no_membership(request, error)
+        return no_membership(request, error)
     page, selection, wrong = _page(request, query, viewer, now)
     context = {
         "page": page,
@@ -100,16 +100,21 @@ def _page(
         return query(viewer=viewer, selection=selection, now=now), selection, error
 
 
-def _viewer(request: HttpRequest) -> Viewer:
+def find_viewer(request: HttpRequest) -> Viewer:
+    """Find who looks at which organization: the one that the address or the form names.
+
+    :raises Http404: if they do not belong to it, whether or not it exists
+    :raises NoMembership: if they belong to none
+    """
+    slug = request.POST.get("organization") or request.GET.get("organization")
     try:
-        return viewer_of(
-            user=cast(User, request.user), slug=request.GET.get("organization") or None
-        )
+        return viewer_of(user=cast(User, request.user), slug=slug or None)
     except OrganizationNotFound as error:
         raise Http404 from error
 
 
-def _no_membership(request: HttpRequest, error: NoMembership) -> HttpResponse:
+def no_membership(request: HttpRequest, error: NoMembership) -> HttpResponse:
+    """Show the page of somebody who belongs to no organization."""
     return render(request, "spending/no_membership.html", {"message": error.message})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
@@ -68,6 +69,8 @@ _ABOUT = {
     "waste": "Only calls wasted so: aborted, failed, truncated or retried.",
     "prompt_hash": "Only calls of this prompt.",
     "before": "Where the list goes on: follow next.",
+    "what": "Rows: calls, day, model, user, project, key, provider, endpoint, tag, session, end_user.",
+    "as": "Form of the file: csv, xlsx, jsonl, or focus for CSV with the columns of FOCUS 1.2.",
     "by": "What moves: model, user, project, key, provider, endpoint, tag, session or end_user.",
 }
 _IDS = {"days", "user", "project", "key", "limit"}
@@ -133,7 +136,13 @@ class UsageView(ManagementView):
 
         :raises DomainError: with the parameter that makes no sense, or is not theirs to see
         """
-        query = dict(request.query_params.lists())
+        return self.question_of(dict(request.query_params.lists()))
+
+    def question_of(self, query: Mapping[str, list[str]]) -> Question:
+        """Read and judge what is asked, wherever it stands.
+
+        :raises DomainError: with the parameter that makes no sense, or is not theirs to see
+        """
         params = Params.read(query, known=(*self.known, *self.more))
         viewer = self.viewer(slug=params.text("organization"))
         zone = viewer.organization.zone

@@ -27,12 +27,14 @@ from tracking.usage.terms import (
     InFlight,
     ModelFigures,
     Place,
+    Position,
     Row,
     Slice,
     Usage,
     UserFigures,
 )
 
+EVERYTHING = Position(2**63 - 1, 2**63 - 1)
 _OUTCOMES = {choice.value: choice.label.lower() for choice in CostRecord.Outcome}
 
 
@@ -116,8 +118,13 @@ def calls_of(
     most: int,
     before: Place | None = None,
     only: CallsWanted = CallsWanted(),  # noqa: B008  a constant
+    until: Position = EVERYTHING,
 ) -> CallsPage:
-    """List at most so many calls admitted in a period, newest first, going on behind a place."""
+    """List at most so many calls admitted in a period, newest first, going on behind a place.
+
+    All are told as they stood when the ledger ended at ``until``, so that pages that are read one
+    after the other are of one instant.
+    """
     rows = _rows(
         "calls",
         part.as_arguments()
@@ -129,6 +136,8 @@ def calls_of(
             "most": most + 1,
             "waste": only.waste,
             "prompt_hash": only.prompt_hash,
+            "until_entry": until.entry_id,
+            "until_record": until.record_id,
         },
     )
     calls = tuple(_call(row) for row in rows[:most])

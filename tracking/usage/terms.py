@@ -277,6 +277,13 @@ class Call:
     cached_input_tokens: int
     output_tokens: int
     duration_ms: int | None
+    email: str
+    project_id: int
+    project: str
+    endpoint: str
+    tags: list[str]
+    session: str
+    end_user: str
 
     @property
     def is_unconfirmed(self) -> bool:

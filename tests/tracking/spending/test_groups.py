@@ -47,7 +47,7 @@ def test_gives_the_same_table_as_the_api(alice: ApiKey, bob: ApiKey) -> None:
     client.force_login(alice.user)
 
     page = client.get("/spending/?group=user").content.decode()
-    found = re.search(r'href="(/api/v1/usage/by-user[^"]*)">JSON', page)
+    found = re.search(r'href="(/api/v1/usage/by-user[^"]*)">API', page)
     assert found
     told = client.get(html.unescape(found[1])).json()
 
