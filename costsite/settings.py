@@ -223,7 +223,12 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "DESCRIPTION": "Budgets, spend and the gateway in front of your model providers.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "OAS_VERSION": "3.1.0",
     "PREPROCESSING_HOOKS": ["costsite.openapi.management_only"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "costsite.openapi.with_gateway",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -19,6 +19,7 @@ from django.conf import settings
 
 from costsite.processes import spawn
 from costsite.settings import BASE_DIR
+from tests import documented
 
 # Loading the provider library takes seconds of CPU, and other tests may be running beside.
 READY_S = 90.0
@@ -35,9 +36,12 @@ class Site:
     log: Path
 
     def client(self, key: str = "", **options: Any) -> httpx.Client:
-        """Open a client that calls with a key."""
+        """Open a client that calls with a key, and takes only answers that are documented."""
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, **options)
+        hooks = {"response": [documented.check]}
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=60, event_hooks=hooks, **options
+        )
 
     def kill(self) -> None:
         """End the process as a power cut would: it learns nothing and tidies nothing."""

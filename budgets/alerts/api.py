@@ -29,7 +29,7 @@ from budgets.alerts.serializers import (
 )
 from budgets.core import clock
 from budgets.core.errors import DomainError
-from budgets.http.pages import PAGING, NewestFirst
+from budgets.http.pages import PAGING, NewestFirst, paged
 from budgets.http.params import Params
 from budgets.tenancy.access import Viewer
 from budgets.tenancy.authentication import ManagementView
@@ -84,7 +84,7 @@ class AlertListView(AlertsView):
 
     filters = ("state", "level", "rule", *PAGING)
 
-    @extend_schema(responses=AlertSerializer(many=True))
+    @paged(AlertSerializer, "state", "level", "rule")
     def get(self, request: Request) -> Response:
         """List alerts, the newest first; members see those about themselves."""
         viewer, params = self.asked(request)
@@ -116,7 +116,7 @@ class RuleListView(AlertsView):
 
     filters = PAGING
 
-    @extend_schema(responses=RuleSerializer(many=True))
+    @paged(RuleSerializer)
     def get(self, request: Request) -> Response:
         """List the rules; for who sees the whole organization."""
         viewer, _ = self.asked(request)
@@ -163,7 +163,7 @@ class ChannelListView(AlertsView):
 
     filters = PAGING
 
-    @extend_schema(responses=ChannelSerializer(many=True))
+    @paged(ChannelSerializer)
     def get(self, request: Request) -> Response:
         """List the channels."""
         viewer = self.manager(request)
@@ -227,7 +227,7 @@ class DeliveryListView(AlertsView):
 
     filters = ("state", "channel", *PAGING)
 
-    @extend_schema(responses=DeliverySerializer(many=True))
+    @paged(DeliverySerializer, "state", "channel")
     def get(self, request: Request) -> Response:
         """List messages, the newest first; ``state=dead`` are those that were given up."""
         viewer = self.manager(request)

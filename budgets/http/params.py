@@ -46,7 +46,7 @@ class Params:
                 )
             if len(values) > 1:
                 raise ParamInvalid(f"{name} is given {len(values)} times.", param=name)
-        return cls({name: values[0] for name, values in query.items() if values[0]})
+        return cls({name: values[0] for name, values in query.items() if any(values)})
 
     def text(self, name: str, *, most: int = 160) -> str | None:
         """Read text of at most so many printable characters."""

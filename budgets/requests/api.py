@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from budgets.core import clock
-from budgets.http.pages import PAGING, NewestFirst
+from budgets.http.pages import PAGING, NewestFirst, paged
 from budgets.http.params import Params
 from budgets.requests.models import RaiseRequest
 from budgets.requests.operations import Wish, ask, decide
@@ -39,7 +39,7 @@ class RequestsView(ManagementView):
 class RequestListView(RequestsView):
     """All that one may see."""
 
-    @extend_schema(responses=RequestSerializer(many=True))
+    @paged(RequestSerializer, "state")
     def get(self, request: Request) -> Response:
         """List requests, the newest first: owners and admins see all, others their own."""
         viewer, params = self.asked(request, "state", *PAGING)

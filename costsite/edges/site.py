@@ -6,12 +6,13 @@ import orjson
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
-from budgets.http.errors import answer_of, error_body
+from budgets.http.errors import answer_of
 from costsite.edges import lifespan
 from costsite.edges.body import BodyTooLarge, LimitedBody
 from costsite.edges.handlers import BareHandler, LeanHandler
 from costsite.edges.protocol import Receive, Scope, Send
 from costsite.edges.static import StaticFiles
+from tracking.gateway.endpoints.table import dialect_at
 
 PROBES = frozenset({"/healthz", "/readyz"})
 
@@ -41,7 +42,8 @@ class Site:
         body = LimitedBody(receive, scope=scope, limit=settings.COSTSITE_MAX_BODY_BYTES)
         await self._handler(scope["path"])(scope, body, send)
         if body.is_exceeded:
-            await _refuse(BodyTooLarge(limit_bytes=settings.COSTSITE_MAX_BODY_BYTES), send)
+            error = BodyTooLarge(limit_bytes=settings.COSTSITE_MAX_BODY_BYTES)
+            await _refuse(error, path=scope["path"], send=send)
 
     def _handler(self, path: str) -> ASGIHandler:
         if path.startswith("/v1/") or path == "/v1":
@@ -49,8 +51,8 @@ class Site:
         return self._probes if path in PROBES else self._pages
 
 
-async def _refuse(error: BodyTooLarge, send: Send) -> None:
-    body = orjson.dumps(error_body(error))
+async def _refuse(error: BodyTooLarge, *, path: str, send: Send) -> None:
+    body = orjson.dumps(dialect_at(path).error(error, request_id=None))
     await send(
         {
             "type": "http.response.start",

@@ -368,7 +368,8 @@ def end_of_failure(failure: ProviderFailure) -> End:
     )
 
 
-# Whatever went wrong on our side after a call was sent: the provider may bill it.
+# Whatever went wrong on our side: before a call was sent nobody bills it, after that the provider may.
+UNSENT_END = End(failure=InternalError(), status=500)
 UNEXPECTED_END = End(failure=InternalError(), may_be_billed=True, status=500)
 
 

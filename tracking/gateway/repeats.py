@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 HEADER = "Idempotency-Key"
 MOST_BYTES = 256_000
 KEPT = timedelta(hours=24)
-_BOUNDARY = re.compile(r'^multipart/form-data;.*boundary="?(?P<line>[^";]+)', re.IGNORECASE)
+_BOUNDARY = re.compile(r"^\s*multipart/form-data\s*;.*boundary=\"?(?P<line>[^\";]+)", re.IGNORECASE)
 _NAME = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 

@@ -94,7 +94,7 @@ class Sending(ABC):
 
     async def _one(self, attempts: Attempts) -> End:
         option, self._clock = attempts.option, Stopwatch()
-        made, asked = attempts.made, None
+        made, asked, call = attempts.made, None, None
         try:
             call = self.admitted.provider_call(option=option, left_s=attempts.left_s)
             asked = prompt_hash(
@@ -105,8 +105,8 @@ class Sending(ABC):
             end = await self._attempt(call)
         except BaseException:
             # Whatever it is, the call must settle.
-            logger.exception("call %s was sent and failed here", self.admitted.call.request_id)
-            end = operations.UNEXPECTED_END
+            logger.exception("call %s failed here", self.admitted.call.request_id)
+            end = operations.UNEXPECTED_END if call else operations.UNSENT_END
         return self._clock.stamp(
             end,
             attempt=made,

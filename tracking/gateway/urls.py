@@ -16,9 +16,6 @@ urlpatterns = [
         )
         for endpoint in table.ENDPOINTS
     ),
-    re_path(
-        r"^v1/messages/.*$", views.Nowhere.as_view(endpoint=table.MESSAGES), name="no-messages"
-    ),
     path("v1/models", views.Models.as_view(), name="models"),
     path("v1/models/<path:name>", views.Models.as_view(), name="model"),
     path("v1/key", views.Key.as_view(), name="key"),

@@ -19,7 +19,7 @@ from tracking.gateway import answers, operations, stream
 from tracking.gateway.caching.calls import Answer, caching_of, from_cache
 from tracking.gateway.choices import targets_of
 from tracking.gateway.endpoints.endpoint import Endpoint
-from tracking.gateway.endpoints.table import CHAT_COMPLETIONS
+from tracking.gateway.endpoints.table import CHAT_COMPLETIONS, dialect_at
 from tracking.gateway.operations import Admitted, Charged, Found, Inquiry
 from tracking.gateway.routes import Alias
 from tracking.gateway.runtime import Runtime, runtime
@@ -134,9 +134,7 @@ class Key(AsyncAPIView):
 
 
 class Nowhere(AsyncAPIView):
-    """Every other address under /v1, told in the dialect of an endpoint."""
-
-    endpoint: Endpoint[Any] = CHAT_COMPLETIONS
+    """Every other address under /v1, told in the dialect that is spoken there."""
 
     async def dispatch(  # type: ignore[override]  # Async, as in the class above.
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -145,8 +143,8 @@ class Nowhere(AsyncAPIView):
         return self.error_response(NotFound(f"There is nothing at {request.path}."))
 
     def error_body(self, error: DomainError, *, request_id: str | None) -> Mapping[str, Any]:
-        """Write an error in the endpoint's dialect."""
-        return self.endpoint.error(error, request_id=request_id)
+        """Write an error in the dialect of the address."""
+        return dialect_at(self.request.path).error(error, request_id=request_id)
 
 
 def _answered(admitted: Admitted, answer: Answer, *, cache: str) -> HttpResponse:

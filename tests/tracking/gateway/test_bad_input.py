@@ -273,6 +273,24 @@ def test_refuses_a_body_over_the_limit_by_its_declared_length(
         assert_refused(client.send(request), 413, "request_too_large")
 
 
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
+def test_refuses_in_the_dialect_of_the_address(site: Site, alice: Tenant, path: str) -> None:
+    with site.client(alice.text) as client:
+        answers = [
+            client.post(path, content=b"x" * (MOST_BODY_BYTES + 1)),
+            client.post(path, content=b"{"),
+        ]
+
+    assert answers[0].status_code == 413
+    for answer in answers:
+        assert answer.json()["type"] == "error"
+        assert answer.json()["error"]["type"] in (
+            "request_too_large",
+            "invalid_request_error",
+            "not_found_error",
+        )
+
+
 def test_refuses_a_body_over_the_limit_as_it_arrives(client: httpx.Client) -> None:
     def chunks() -> Iterator[bytes]:
         for _ in range(MOST_BODY_BYTES // 1000 + 2):

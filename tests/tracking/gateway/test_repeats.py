@@ -302,3 +302,23 @@ def test_of_twenty_at_once_one_is_sent_and_charged(site: Site, upstream: Upstrea
     assert told == {"answered": 1, "idempotency_in_flight": 19}
     assert len(upstream.requests) == upstream.served == 1
     alice.the_call()
+
+
+@pytest.mark.parametrize("kind", ["multipart/form-data", "Multipart/Form-Data "])
+def test_names_a_form_however_its_type_is_written(
+    site: Site, upstream: Upstream, kind: str
+) -> None:
+    """Two sendings of one form differ in the line between its parts; it is no JSON."""
+    alice = keeper()
+    statuses = []
+    with site.client(alice.text) as client:
+        for line in ("one", "two"):
+            head = f'--{line}\r\nContent-Disposition: form-data; name="'
+            form = f'{head}model"\r\n\r\ntest/whisper\r\n'
+            form += f'{head}file"; filename="a.mp3"\r\n\r\nsound\r\n--{line}--\r\n'
+            headers = {"Content-Type": f"{kind}; boundary={line}", "Idempotency-Key": NAME}
+            answer = client.post("/v1/audio/transcriptions", content=form.encode(), headers=headers)
+            statuses.append((answer.status_code, answer.headers.get("Idempotent-Replayed")))
+
+    assert statuses == [(200, None), (200, "true")]
+    assert len(upstream.requests) == 1

@@ -57,7 +57,7 @@ def caching_of(*, found: Found, inquiry: Inquiry) -> Caching | None:
 
     :raises ValueOutOfRange: if a header about the cache is wrong
     """
-    if not found.endpoint.answers_in_json:
+    if found.endpoint.other_forms:
         return None
     caller = found.caller
     use = cache_use(request=found.request, headers=inquiry.headers, ttl_s=caller.cache_ttl_s)

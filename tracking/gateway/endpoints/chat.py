@@ -19,6 +19,7 @@ from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
 from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import usage_of
+from tracking.gateway.endpoints.told import ChatCompletion
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
 from tracking.pricing.rates import SEARCH_DIMENSIONS
@@ -36,6 +37,7 @@ class ChatCompletions(Endpoint[ChatCompletionRequest]):
 
     name = "chat.completions"
     modes = frozenset({"chat"})
+    told_as = ChatCompletion
     shape = ChatCompletionRequest
 
     def estimate(

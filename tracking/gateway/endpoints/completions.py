@@ -21,6 +21,7 @@ from tracking.gateway.endpoints.embeddings import Token
 from tracking.gateway.endpoints.endpoint import Endpoint, EventReader
 from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import usage_of
+from tracking.gateway.endpoints.told import TextCompletion
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
@@ -84,6 +85,7 @@ class Completions(Endpoint[CompletionsRequest]):
 
     name = "completions"
     modes = frozenset({"completion"})
+    told_as = TextCompletion
     shape = CompletionsRequest
 
     def estimate(

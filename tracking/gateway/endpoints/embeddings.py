@@ -16,6 +16,7 @@ from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import CallBody, StoredText
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.endpoints.reported_usage import usage_of
+from tracking.gateway.endpoints.told import EmbeddingList
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
@@ -69,6 +70,7 @@ class Embeddings(Endpoint[EmbeddingsRequest]):
 
     name = "embeddings"
     modes = frozenset({"embedding"})
+    told_as = EmbeddingList
     shape = EmbeddingsRequest
 
     def estimate(

@@ -11,6 +11,7 @@ from budgets.core.errors import DomainError
 from budgets.http.errors import error_body
 from tracking.gateway.doors.call import Event, Reply, Route
 from tracking.gateway.endpoints.bodies import CallBody, read_json
+from tracking.gateway.endpoints.told import Told
 from tracking.gateway.estimate import Estimate, OutputRules
 from tracking.pricing.book import PricedModel
 from tracking.pricing.usage import Usage
@@ -28,8 +29,12 @@ class Endpoint(ABC, Generic[Asked]):
 
     name: ClassVar[str]
     modes: ClassVar[frozenset[str]]
-    # Whether its answers are JSON and nothing else, so that one kept as such can be given again.
-    answers_in_json: ClassVar[bool] = True
+    # The form that a body is sent in.
+    taken_as: ClassVar[str] = "application/json"
+    # What its JSON answers look like; None where there are none.
+    told_as: ClassVar[type[Told] | None]
+    # In which other forms it answers. Where it does, an answer kept as JSON cannot be given again.
+    other_forms: ClassVar[tuple[str, ...]] = ()
     shape: type[Asked]
 
     def read(self, *, body: bytes, content_type: str) -> Asked:

@@ -10,15 +10,23 @@ from django.core.exceptions import BadRequest, SuspiciousOperation
 from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.http.multipartparser import MultiPartParser, MultiPartParserError
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from tracking.gateway.endpoints.bodies import Body, InvalidRequest, InvalidType
 
-_FORM = "multipart/form-data"
+FORM = "multipart/form-data"
+
+
+def _tell_as_part(schema: dict[str, Any]) -> None:
+    schema.clear()
+    schema |= {"type": "string", "format": "binary", "description": "The file itself."}
 
 
 class SentFile(Body):
     """A file that was sent: its name, which tells its format, and what is in it."""
+
+    # The OpenAPI document tells of it as a part of a form, not as what it is read into.
+    model_config = ConfigDict(json_schema_extra=_tell_as_part)
 
     name: Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f/\\]{1,255}$")]
     content: Annotated[bytes, Field(min_length=1)]
@@ -48,13 +56,13 @@ def read_form(
 
 
 def _parsed(body: bytes, content_type: str) -> Any:
-    if content_type.partition(";")[0].strip().lower() != _FORM:
-        raise InvalidRequest(f"The body must be {_FORM}.", param="file")
+    if content_type.partition(";")[0].strip().lower() != FORM:
+        raise InvalidRequest(f"The body must be {FORM}.", param="file")
     meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
     try:
         return MultiPartParser(meta, BytesIO(body), [_InMemory()], "utf-8").parse()
     except (MultiPartParserError, SuspiciousOperation, BadRequest, UnicodeError, ValueError):
-        raise InvalidRequest(f"The body is not valid {_FORM}.") from None
+        raise InvalidRequest(f"The body is not valid {FORM}.") from None
 
 
 def _number(text: Any, name: str) -> float:

@@ -14,6 +14,7 @@ from tracking.gateway.endpoints.bodies import CallBody, StoredText
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import read_counts
+from tracking.gateway.endpoints.told import ImageList
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
@@ -59,6 +60,7 @@ class Images(Endpoint[ImagesRequest]):
 
     name = "images.generations"
     modes = frozenset({"image_generation"})
+    told_as = ImageList
     shape = ImagesRequest
 
     def estimate(

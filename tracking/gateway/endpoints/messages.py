@@ -22,6 +22,7 @@ from tracking.gateway.endpoints.events import as_object, named_event
 from tracking.gateway.endpoints.messages_bound import bounds_of
 from tracking.gateway.endpoints.messages_schemas import MessagesRequest
 from tracking.gateway.endpoints.reported_usage import read_counts, usage_of
+from tracking.gateway.endpoints.told import Message
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
 from tracking.pricing.usage import Usage
@@ -51,6 +52,7 @@ class Messages(Endpoint[MessagesRequest]):
 
     name = "messages"
     modes = frozenset({"chat"})
+    told_as = Message
     shape = MessagesRequest
 
     def authorization(self, headers: Mapping[str, str]) -> str | None:

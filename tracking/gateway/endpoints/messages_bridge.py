@@ -30,6 +30,12 @@ STOP_REASONS = {
 # From how many tokens of thinking on an effort is called by the next name.
 _EFFORTS = ((2_048, "low"), (8_192, "medium"))
 _CHOICES = {"auto": "auto", "any": "required", "none": "none"}
+# What each side of a chat has words for.
+_SAID_BY = {
+    "user": frozenset({"text", "image", "document", "tool_result"}),
+    "assistant": frozenset({"text", "tool_use", "thinking", "redacted_thinking"}),
+    "system": frozenset({"text"}),
+}
 _NOT_FOR_CHAT = "cannot be asked of this model's provider, which only chats. Leave it out."
 
 
@@ -40,10 +46,22 @@ def check(request: MessagesRequest) -> None:
     """
     if request.top_k is not None:
         raise UnsupportedParameter(f"top_k {_NOT_FOR_CHAT}", param="top_k")
+    for at, message in enumerate(request.messages):
+        _check_said(message, place=f"messages[{at}]")
     for place, block in request.blocks():
         if isinstance(block, DocumentBlock) and isinstance(block.source, UrlSource):
             raise UnsupportedParameter(
                 f"A document at an address {_NOT_FOR_CHAT}", param=f"{place}.source"
+            )
+
+
+def _check_said(message: Message, *, place: str) -> None:
+    for position, block in enumerate(message.blocks):
+        if block.type not in _SAID_BY[message.role]:
+            raise UnsupportedParameter(
+                f"{place}.content[{position}]: {block.type} is nothing that the {message.role} of a"
+                " chat says.",
+                param=f"{place}.content[{position}].type",
             )
 
 

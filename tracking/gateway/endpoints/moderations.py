@@ -15,6 +15,7 @@ from tracking.gateway.endpoints import media
 from tracking.gateway.endpoints.bodies import BY_KIND, CallBody, ModelName
 from tracking.gateway.endpoints.chat_parts import ImagePart, TextPart
 from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.told import Moderation
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
@@ -67,6 +68,7 @@ class Moderations(Endpoint[ModerationsRequest]):
 
     name = "moderations"
     modes = frozenset({"moderation"})
+    told_as = Moderation
     shape = ModerationsRequest
 
     def estimate(

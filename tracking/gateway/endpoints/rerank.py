@@ -12,6 +12,7 @@ from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import Body, CallBody
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.endpoints.reported_usage import read_counts
+from tracking.gateway.endpoints.told import Ranking
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
@@ -56,6 +57,7 @@ class Rerank(Endpoint[RerankRequest]):
 
     name = "rerank"
     modes = frozenset({"rerank"})
+    told_as = Ranking
     shape = RerankRequest
 
     def estimate(

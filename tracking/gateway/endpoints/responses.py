@@ -23,6 +23,7 @@ from tracking.gateway.endpoints.events import as_object, named_event
 from tracking.gateway.endpoints.reported_usage import read_counts, usage_of
 from tracking.gateway.endpoints.responses_bound import bounds_of
 from tracking.gateway.endpoints.responses_schemas import NOT_TAKEN, ResponsesRequest
+from tracking.gateway.endpoints.told import Response
 from tracking.gateway.estimate import Estimate, OutputRules, capped
 from tracking.pricing.book import PricedModel
 from tracking.pricing.usage import Usage
@@ -39,6 +40,7 @@ class Responses(Endpoint[ResponsesRequest]):
 
     name = "responses"
     modes = frozenset({"chat", "responses"})
+    told_as = Response
     shape = ResponsesRequest
 
     def read(self, *, body: bytes, content_type: str) -> ResponsesRequest:

@@ -53,6 +53,11 @@ def check(request: ResponsesRequest) -> None:
     for place, part in request.parts():
         if isinstance(part, InputFile) and part.file_data is None:
             raise UnsupportedParameter(f"A file at an address {_NOT_FOR_CHAT}", param=place)
+    for at, item in enumerate(request.items):
+        if _is_models(item) and isinstance(item, Message) and any(map(_is_shown, item.parts)):
+            raise UnsupportedParameter(
+                "Of what the model said, a chat has words for text only.", param=f"input[{at}]"
+            )
 
 
 def chat_parameters(request: ResponsesRequest, *, cap: int | None) -> dict[str, Any]:
@@ -199,9 +204,13 @@ def _given(item: FunctionCallOutput) -> Iterator[dict[str, Any]]:
     parts = item.output if isinstance(item.output, list) else []
     text = item.output if isinstance(item.output, str) else _text(parts)
     yield {"role": "tool", "tool_call_id": item.call_id, "content": text}
-    shown = [_part(part) for part in parts if isinstance(part, InputImage | InputFile)]
+    shown = [_part(part) for part in parts if _is_shown(part)]
     if shown:
         yield {"role": "user", "content": shown}
+
+
+def _is_shown(part: Any) -> bool:
+    return isinstance(part, InputImage | InputFile)
 
 
 def _content(message: Message) -> str | list[dict[str, Any]]:

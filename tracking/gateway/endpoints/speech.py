@@ -43,7 +43,8 @@ class Speech(Endpoint[SpeechRequest]):
 
     name = "audio.speech"
     modes = frozenset({"audio_speech"})
-    answers_in_json = False
+    told_as = None
+    other_forms = ("audio/*", "application/octet-stream")
     shape = SpeechRequest
 
     def estimate(

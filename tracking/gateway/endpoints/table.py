@@ -1,4 +1,4 @@
-"""All endpoints, one object each."""
+"""All endpoints, one object each, and in whose dialect an address is answered."""
 
 from __future__ import annotations
 
@@ -40,3 +40,9 @@ ENDPOINTS: tuple[Endpoint[Any], ...] = (
     TRANSCRIPTIONS,
     SPEECH,
 )
+
+
+def dialect_at(path: str) -> Endpoint[Any]:
+    """Find the endpoint whose dialect errors are told in at an address, served or not."""
+    is_messages = f"{path}/".startswith("/v1/messages/")
+    return MESSAGES if is_messages else CHAT_COMPLETIONS

@@ -12,11 +12,12 @@ from pydantic import Field, StringConstraints
 from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import CallBody, read_values
 from tracking.gateway.endpoints.endpoint import Endpoint
-from tracking.gateway.endpoints.forms import SentFile, read_form
+from tracking.gateway.endpoints.forms import FORM, SentFile, read_form
 from tracking.gateway.endpoints.media import AUDIO_TOKENS_PER_SECOND
 from tracking.gateway.endpoints.reported_usage import read_counts
 from tracking.gateway.endpoints.sound import seconds_at_most
 from tracking.gateway.endpoints.subtitles import srt, vtt
+from tracking.gateway.endpoints.told import Transcription
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
@@ -56,7 +57,9 @@ class Transcriptions(Endpoint[TranscriptionRequest]):
 
     name = "audio.transcriptions"
     modes = frozenset({"audio_transcription"})
-    answers_in_json = False
+    taken_as = FORM
+    told_as = Transcription
+    other_forms = ("text/plain",)
     shape = TranscriptionRequest
 
     def read(self, *, body: bytes, content_type: str) -> TranscriptionRequest:
