@@ -56,9 +56,10 @@ def read_form(
 
 
 def _parsed(body: bytes, content_type: str) -> Any:
-    if content_type.partition(";")[0].strip().lower() != FORM:
+    kind, _, parameters = content_type.partition(";")
+    if kind.strip().lower() != FORM:
         raise InvalidRequest(f"The body must be {FORM}.", param="file")
-    meta = {"CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
+    meta = {"CONTENT_TYPE": f"{FORM};{parameters}", "CONTENT_LENGTH": str(len(body))}
     try:
         return MultiPartParser(meta, BytesIO(body), [_InMemory()], "utf-8").parse()
     except (MultiPartParserError, SuspiciousOperation, BadRequest, UnicodeError, ValueError):
