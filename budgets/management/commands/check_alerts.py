@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from budgets.alerts.operations import check_now
 from budgets.alerts.queries import alert_lines
 from budgets.core import clock
+from budgets.core.commands import DatabaseCommand
 from budgets.tenancy.models import Organization
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Look at every rule now, and print what goes on, one line each."""
 
     help = "Look at all alert rules now and print the alerts that go on."

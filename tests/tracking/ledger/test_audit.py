@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -66,6 +68,25 @@ def test_says_so_when_all_agrees(ledger: None) -> None:
     assert (
         printed.getvalue() == "Balances, open holds, journal, records, seals and rollups agree.\n"
     )
+
+
+def test_tells_a_program_the_same(ledger: None) -> None:
+    printed = StringIO()
+    call_command("check_ledger", json=True, stdout=printed)
+    nothing: dict[str, Any] = {"balances": [], "records": [], "seals": [], "rollups": []}
+    assert json.loads(printed.getvalue()) == nothing | {"agrees": True}
+
+    tamper("update budgets_balance set spent = spent + 0.000000000001")
+    printed = StringIO()
+    with pytest.raises(CommandError) as failed:
+        call_command("check_ledger", json=True, stdout=printed)
+
+    assert failed.value.returncode == 1
+    told = json.loads(printed.getvalue())
+    (balance,) = told["balances"]
+    assert told["agrees"] is False
+    off_usd = Decimal(balance["spent"]) - Decimal(balance["spent_by_journal"])
+    assert off_usd == Decimal("0.000000000001")
 
 
 @pytest.mark.parametrize(

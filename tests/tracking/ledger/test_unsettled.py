@@ -200,6 +200,22 @@ def test_keeps_the_file_of_a_call_that_is_unknown_here(alice: Tenant, folder: Pa
     assert replayed(code=1).startswith("0 settled now, 1 settled before, 1 unknown")
 
 
+def test_tells_a_program_the_same(alice: Tenant, folder: Path) -> None:
+    known, unknown = left_of(alice), left_of(alice, hold=False)
+    unsettled.write_down(unsettled=[unknown, known], folder=folder, now=NOW)
+    printed = StringIO()
+
+    with pytest.raises(CommandError):
+        call_command("replay_settlements", json=True, stdout=printed)
+
+    assert json.loads(printed.getvalue()) == {
+        "settled": 1,
+        "already": 0,
+        "unknown": 1,
+        "refused": 0,
+    }
+
+
 @pytest.mark.parametrize(
     "poison", [{"metadata": {"a": "\x00"}}, {"outcome": None}, {"price_id": 10**30}], ids=str
 )

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from budgets.core.commands import DatabaseCommand
 from tracking.drill import operations
 from tracking.drill.operations import Findings, Orders
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Prove on this machine that a budget is not overspent and no cost is lost."""
 
     help = "Fire parallel calls at a small budget of a throw-away organization, and count."

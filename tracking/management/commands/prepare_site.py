@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from budgets.core import clock
+from budgets.core.commands import DatabaseCommand
 from tracking.gateway import connections
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Import the catalogue, connect the demo provider and those with a key in the environment."""
 
     help = "Import models and prices and connect providers, where there are none. Safe to repeat."

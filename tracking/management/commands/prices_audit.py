@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from budgets.core.clock import now
+from budgets.core.commands import DatabaseCommand
 from tracking.pricing import queries, second_source
 from tracking.pricing.audit import Difference, ProviderAudit, audit
 from tracking.pricing.price_lines import shown_rate
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Print what agrees, what differs and what only one source knows; fail only when told."""
 
     help = (

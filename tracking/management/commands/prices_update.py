@@ -6,9 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from budgets.core.clock import now
+from budgets.core.commands import DatabaseCommand
 from budgets.core.errors import DomainError
 from tracking.pricing.catalog import listings_in
 from tracking.pricing.operations import (
@@ -21,7 +22,7 @@ from tracking.pricing.operations import (
 from tracking.pricing.price_lines import changed_lines
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Import prices, and say what changed; prices that were stated here stay."""
 
     help = (

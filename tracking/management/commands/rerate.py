@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from budgets.core.clock import Period
+from budgets.core.commands import DatabaseCommand
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD, usd_text
 from budgets.tenancy.models import Organization
@@ -15,7 +16,7 @@ from tracking.ledger import rerating
 from tracking.pricing.models import Price
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Show what a period would have cost at a price; with --apply, book the differences."""
 
     help = "Price a period again at another version of a price. Shows; books only with --apply."

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from budgets.core.commands import DatabaseCommand
 from tracking.gateway import rotation
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Seal every stored secret anew with the first of COSTSITE_CREDENTIAL_KEYS.
 
     Provider keys, kept answers and channels of alerts. Once it has ended without a complaint, the

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from budgets.core import clock
+from budgets.core.commands import DatabaseCommand
 from tracking.gateway import connections, demo_bulk, demo_site
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Make an administrator, an organization, an API key and a month of calls."""
 
     help = (

@@ -7,10 +7,11 @@ import io
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from rest_framework.renderers import JSONRenderer
 
 from budgets.core import clock
+from budgets.core.commands import DatabaseCommand
 from budgets.core.errors import DomainError
 from budgets.core.money import ZERO_USD, format_usd, usd_text
 from budgets.http.params import Params
@@ -23,7 +24,7 @@ from tracking.usage.serializers import ReportSerializer
 from tracking.usage.terms import Figures, Slice
 
 
-class Command(BaseCommand):
+class Command(DatabaseCommand):
     """Report an organization's cost in a period: in all, by day, model and person."""
 
     help = "What an organization spent, by day, model and person; as text, JSON, CSV or a PNG of charts."
