@@ -19,7 +19,6 @@ from django.db.models import Q, QuerySet
 
 from budgets.core.errors import DomainError
 from budgets.core.sql import read_sql
-from budgets.holds.models import IdempotencyKey
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
 from budgets.limits.models import Budget, LimitRaise
 from budgets.plans.models import Plan
@@ -147,18 +146,14 @@ def seal(*, now: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
-def sweep_names(*, now: datetime) -> int:
+def sweep_names(*, now: datetime, most: int = 5000) -> int:
     """Delete idempotent names that are a day old; give their number."""
-    deleted, _ = IdempotencyKey.objects.filter(claimed_at__lte=now - _NAMES_ARE_KEPT).delete()
-    return deleted
+    return _sweep("sweep_names", before=now - _NAMES_ARE_KEPT, most=most)
 
 
 def sweep_rate_balances(*, now: datetime, most: int = 5000) -> int:
     """Delete the balances of rate limits whose minute ended an hour ago; give their number."""
-    arguments: dict[str, datetime | int] = {"before": now - _RATES_ARE_KEPT, "most": most}
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(read_sql("budgets.holds", "sweep_rates"), arguments)
-        return int(cursor.rowcount)
+    return _sweep("sweep_rates", before=now - _RATES_ARE_KEPT, most=most)
 
 
 def put_budget(*, budget: Budget, now: datetime | None = None) -> None:
@@ -170,6 +165,11 @@ def put_budget(*, budget: Budget, now: datetime | None = None) -> None:
     """
     budget.full_clean()
     with transaction.atomic():
+        if budget.plan_id is not None:
+            _keep_everyone_on_their_plans()
+        # Raises are made beside whoever has read this row: the end of the last one stays.
+        known = Budget.objects.select_for_update(no_key=True).filter(pk=budget.pk).first()
+        budget.raised_until = known.raised_until if known else None
         budget.save()
         if budget.organization_id is None and budget.plan_id is None:
             recount(organization=None, now=now)
@@ -190,7 +190,8 @@ def raise_limit(*, limit_raise: LimitRaise) -> None:
     """
     limit_raise.full_clean()
     with transaction.atomic():
-        budget = Budget.objects.select_for_update().get(pk=limit_raise.budget_id)
+        # No key: steps that open a balance of the budget have a look at its key, and do not wait.
+        budget = Budget.objects.select_for_update(no_key=True).get(pk=limit_raise.budget_id)
         limit_raise.save()
         budget.raised_until = max(filter(None, (budget.raised_until, limit_raise.ends_at)))
         budget.save(update_fields=["raised_until"])
@@ -249,6 +250,22 @@ def recount(*, organization: Organization | None, now: datetime | None = None) -
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("select budgets_recount(%s, %s)", [owner, now])
         return int(cursor.fetchone()[0])
+
+
+def _sweep(name: str, *, before: datetime, most: int) -> int:
+    arguments: dict[str, datetime | int] = {"before": before, "most": most}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(read_sql("budgets.holds", name), arguments)
+        return int(cursor.rowcount)
+
+
+def _keep_everyone_on_their_plans() -> None:
+    """Wait for changes of plans under way, and let later ones wait for the end of this one.
+
+    Else who comes onto a plan beside its new budget would be counted by neither.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_advisory_xact_lock(70703, 0)")
 
 
 def _organizations_under(budget: Budget) -> QuerySet[Organization]:

@@ -115,9 +115,12 @@ def refusal_of(
         return _repeated(verdict)
     if verdict.balance is None:
         return _PLAIN[verdict.code]()
-    if verdict.balance.unit != "usd":
-        return _rate_limit(verdict.balance, request=request, zone=zone, now=now)
-    return _over_budget(verdict.balance, request=request, zone=zone, now=now)
+    refuse = _over_budget if verdict.balance.unit == "usd" else _rate_limit
+    if verdict.balance.is_sites:
+        return _without_figures(
+            refuse(verdict.balance, request=request, zone=ZoneInfo("UTC"), now=now)
+        )
+    return refuse(verdict.balance, request=request, zone=zone, now=now)
 
 
 def is_only_in_flight(*, verdict: Verdict, request: HoldRequest) -> bool:
@@ -199,6 +202,15 @@ def _rate_limit(
         wait_s = _seconds_until(resets_at(balance, zone=zone, now=now), now)
     remedy = "Ask for a higher limit." if wait_s is None else f"Try again in {wait_s:,} s."
     return RateLimitExceeded(f"{allowed}. {remedy}", retry_after_s=wait_s, **details)
+
+
+def _without_figures(refusal: DomainError) -> DomainError:
+    """Leave out what all tenants together may use and have used: that is the operator's business."""
+    told = ("asked_usd", "asked", "resets_at", "retry_after_s")
+    details = {name: refusal.details[name] for name in told if name in refusal.details}
+    remedy = "Try again later, or ask the operator of this site."
+    message = f"{refusal.__doc__} The limit is one of the whole site. {remedy}"
+    return type(refusal)(message, remedy=remedy, **details)
 
 
 def _allowance(balance: BalanceTold) -> str:

@@ -23,7 +23,10 @@ def seal_hours() -> int:
 @shared_task(name="budgets.sweep_names")
 def sweep_names() -> int:
     """Delete idempotent names that are a day old."""
-    return operations.sweep_names(now=clock.now())
+    deleted = 0
+    while swept := operations.sweep_names(now=clock.now()):
+        deleted += swept
+    return deleted
 
 
 @shared_task(name="budgets.sweep_rate_balances")

@@ -80,7 +80,10 @@ class Settlement:
 
 @dataclass(frozen=True, slots=True)
 class BalanceTold:
-    """A balance as a verdict tells it; amounts in the budget's unit."""
+    """A balance as a verdict tells it; amounts in the budget's unit.
+
+    ``is_sites`` tells one of the site's own budgets, whose figures no tenant is told.
+    """
 
     budget_id: int
     name: str
@@ -90,6 +93,7 @@ class BalanceTold:
     limit: Decimal
     spent: Decimal
     held: Decimal
+    is_sites: bool = False
 
     @property
     def left(self) -> Decimal:
@@ -108,6 +112,7 @@ class BalanceTold:
             limit=Decimal(told["limit"]),
             spent=Decimal(told["spent"]),
             held=Decimal(told["held"]),
+            is_sites=told["is_sites"],
         )
 
 

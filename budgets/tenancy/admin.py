@@ -36,9 +36,15 @@ MOST_BALANCES = 20
 
 
 def put_member(wanted: Membership) -> Membership:
-    """Make or change a member as a form asks for."""
+    """Make or change a member as a form asks for.
+
+    One who comes back has perhaps spent under another plan: that is counted again.
+    """
+    is_new = not Membership.objects.filter(
+        organization=wanted.organization, user=wanted.user
+    ).exists()
     member = add_member(organization=wanted.organization, user=wanted.user, role=wanted.role)
-    if member.plan_id != wanted.plan_id:
+    if is_new or member.plan_id != wanted.plan_id:
         change_member_plan(membership=member, plan=wanted.plan)
     return member
 

@@ -231,7 +231,8 @@ async def _hold_for(
     verdict = await _hold_in_time(work, asked, room_by=room_by if way.is_last_round else 0)
     if verdict.code != "admitted":
         refusal = refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
-        if isinstance(refusal, RequestExceedsBudget):
+        # What is left of the site's own budgets is told to nobody.
+        if isinstance(refusal, RequestExceedsBudget) and "left_usd" in refusal.details:
             _tell_affordable(refusal, worst)
         raise refusal
     assert verdict.amount_usd is not None

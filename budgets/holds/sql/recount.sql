@@ -3,6 +3,8 @@
 -- open holds say it, whatever applied when they were written. The lock, taken exclusively, keeps
 -- every hold and settle that it concerns out meanwhile. p_organization null counts the site's own
 -- budgets. Returns how many balances it set.
+drop function if exists budgets_recount(bigint, timestamptz);
+
 create function budgets_recount(p_organization bigint, p_now timestamptz default null)
 returns integer language plpgsql as $$
 declare
@@ -13,6 +15,9 @@ begin
   if p_organization is null then
     perform pg_advisory_xact_lock(70700, 0);
   else
+    -- Whoever puts a budget on a plan takes it exclusively, and first: who came onto the plan before
+    -- is counted there, and who comes after is counted here.
+    perform pg_advisory_xact_lock_shared(70703, 0);
     perform pg_advisory_xact_lock_shared(70700, 0);
     perform pg_advisory_xact_lock(70701, (p_organization % 2147483647)::integer);
   end if;

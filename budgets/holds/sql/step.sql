@@ -55,7 +55,7 @@ create function budgets_balance_told(d budgets_budget, b budgets_balance, p_limi
 returns jsonb language sql stable as $$
   select jsonb_build_object(
     'id', d.id, 'name', d.name, 'unit', d.unit, 'window', d."window", 'subject', b.subject,
-    'window_start', b.window_start, 'held', b.held::text,
+    'window_start', b.window_start, 'is_sites', b.organization_id is null, 'held', b.held::text,
     'limit', (case d."window" when 'rolling' then greatest(d.limit_amount, p_limit)
               else p_limit end)::text,
     'spent', (b.spent + case d."window" when 'rolling'
@@ -70,7 +70,7 @@ returns table (op text, request_id uuid, code text, amount_usd numeric, told jso
 language plpgsql set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
-  v_now constant timestamptz := coalesce(p_now, clock_timestamp());
+  v_now timestamptz;
   v_asked budgets_asked[] := '{}';
   v_endings budgets_ending[] := '{}';
   v_settled budgets_settled[] := '{}';
@@ -123,6 +123,9 @@ begin
     where a.id = any(array(select h.key from unnest(v_asked) h where h.i = h.alike))
     union select s.org from unnest(v_endings) s where s.org is not null
     order by id) x;
+  -- Behind the lock: a window may have ended while a recount was waited for, which then did not
+  -- count it.
+  v_now := coalesce(p_now, clock_timestamp());
 
   -- 1. Take away the holds that are settled and book their charges.
   if cardinality(v_endings) > 0 then
@@ -463,7 +466,7 @@ begin
   end if;
 
   -- 8. A refused call gives its name back. Each operation's own verdict; with a settle, the
-  -- balance that has least left.
+  -- balance that has least left, but none of the site's own.
   if v_are_named then
     delete from budgets_idempotencykey n using unnest(v_callers) c
     where n.request_id = c.id and (c.i = any(v_refused_i)
@@ -528,6 +531,7 @@ begin
     from done left join lateral (
       select b.id from budgets_balance b
       where b.id = any(done.balance_ids) and b.unit = 'usd' and b.blocks
+        and b.organization_id is not null
       order by b.limit_amount - b.spent - b.held, b.id limit 1) b on true
   ), balances as materialized (
     select b.id, budgets_balance_told(d, b, b.limit_amount) as told

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
-from django.conf import settings
-from django.db import connection
-from psycopg.conninfo import make_conninfo
 
 from tests import make, tenants
+from tests.sessions import Session, await_waiting, session
 from tests.tenants import Tenant
 
 MIDNIGHT = datetime(2026, 5, 2, tzinfo=UTC)
 BEFORE, AFTER = MIDNIGHT - timedelta(milliseconds=5), MIDNIGHT + timedelta(milliseconds=5)
 STEP = "select code from budgets_step(%s::json, '[]'::json, %s)"
-IS_WAITING = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
-
-Session = psycopg.Connection[tuple[Any, ...]]
 
 
 @pytest.fixture
@@ -34,14 +27,6 @@ def alice(committed_db: None) -> Tenant:
         for at in (BEFORE, AFTER):
             assert ask(one, alice, "0", at) == "admitted"
     return alice
-
-
-def session() -> Session:
-    """Open a connection beside Django's."""
-    name = str(connection.settings_dict["NAME"])
-    return psycopg.connect(
-        make_conninfo(**settings.COSTSITE_POSTGRES | {"dbname": name}), autocommit=True
-    )
 
 
 def ask(own: Session, tenant: Tenant, usd: str, at: datetime) -> str:
@@ -57,17 +42,12 @@ def ask(own: Session, tenant: Tenant, usd: str, at: datetime) -> str:
 def test_the_second_waits_for_the_first_and_is_refused(
     alice: Tenant, first: datetime, second: datetime
 ) -> None:
-    told: list[str] = []
-    with session() as one, session() as other, session() as watching:
-        late = threading.Thread(target=lambda: told.append(ask(other, alice, "0.6", second)))
+    with session() as one, session() as other, ThreadPoolExecutor(1) as thread:
         with one.transaction():
             assert ask(one, alice, "0.6", first) == "admitted"
-            late.start()
-            while late.is_alive() and not told:
-                row = watching.execute(IS_WAITING, [other.info.backend_pid]).fetchone()
-                if row is not None and row[0]:
-                    break
-        late.join(20)
+            late = thread.submit(ask, other, alice, "0.6", second)
+            await_waiting(other.info.backend_pid, late)
+        told = late.result(20)
 
-    assert told == ["over_limit"]
+    assert told == "over_limit"
     assert not alice.differences()

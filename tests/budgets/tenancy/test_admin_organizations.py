@@ -144,6 +144,23 @@ def test_adds_changes_and_removes_members(acme: Organization, key: ApiKey) -> No
     assert asked(key, "0.1") == "admitted"
 
 
+def test_a_member_who_comes_back_has_no_fresh_allowance(acme: Organization, key: ApiKey) -> None:
+    """What they have spent under a plan of their own counts under the organization's."""
+    make.plan(code="house", usd_per_user="0.2")
+    client, alice = superuser(), key.user
+    own = make.plan(code="large", usd_per_user="5")
+    submit(client, page_of(acme), **{"memberships-0-plan": str(own.pk)})
+    at = now()
+    make.charge(key=key, request=make.held_call(key=key, usd="3", at=at), usd="3", at=at)
+
+    submit(client, page_of(acme), **{"memberships-0-DELETE": "on"})
+    submit(client, new(Membership), organization=str(acme.pk), user=str(alice.pk), role="owner")
+
+    assert acme.memberships.get(user=alice).plan is None
+    assert asked(key) == "over_limit"
+    assert differences() == []
+
+
 def test_a_removed_members_key_opens_nothing(acme: Organization, key: ApiKey) -> None:
     submit(superuser(), page_of(acme), **{"memberships-0-DELETE": "on"})
 
