@@ -266,6 +266,11 @@ ODD = [
     Fault("[DONE] missing", streams(EVENTS), None, FINE),
     Fault("more after [DONE]", streams(EVENTS + DONE + said("three ")), None, FINE),
     Fault("usage twice", streams(EVENTS + usage_event(USAGE) + DONE), None, FINE),
+    Fault("usage that grows", streams(said("one ") + usage_event(USAGE | {"completion_tokens": 1})
+          + said("two ") + STOP + usage_event(USAGE) + DONE), None, FINE),
+    Fault("usage that shrinks", streams(SAID + usage_event(USAGE) + STOP
+          + usage_event({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}) + DONE),
+          None, Told(200, tokens=(1, 1))),
     Fault("usage with the last word", streams(said("one ") + event(CHUNK | {"choices": [
         {"index": 0, "delta": {"content": "two "}, "finish_reason": "stop"}], "usage": USAGE})
         + DONE), None, FINE),
