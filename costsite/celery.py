@@ -39,6 +39,7 @@ SCHEDULE = {
     "tracking.fill_usage": 60.0,
     "tracking.build_exports": 5.0,
     "tracking.sweep_exports": 3600.0,
+    "tracking.send_reports": 60.0,
     "tracking.sweep_answers": 3600.0,
     "budgets.sweep_rate_balances": 3600.0,
 }

@@ -14,6 +14,7 @@ from tracking.gateway.models import (
 )
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price, PriceRule
+from tracking.reports.models import Edition, Report
 from tracking.usage.models import (
     DayUsage,
     FillState,
@@ -30,6 +31,7 @@ __all__ = [
     "CatalogModel",
     "CostRecord",
     "DayUsage",
+    "Edition",
     "Export",
     "ExportPart",
     "FillState",
@@ -38,6 +40,7 @@ __all__ = [
     "PriceRule",
     "Provider",
     "QuarterHourUsage",
+    "Report",
     "RouteEdition",
     "RouteHealth",
     "Series",

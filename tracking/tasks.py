@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tracking.exports.tasks import build_exports, sweep_exports
 from tracking.gateway.tasks import sweep_answers
+from tracking.reports.tasks import send_reports
 from tracking.usage.tasks import fill_usage
 
-__all__ = ["build_exports", "fill_usage", "sweep_answers", "sweep_exports"]
+__all__ = ["build_exports", "fill_usage", "send_reports", "sweep_answers", "sweep_exports"]

@@ -8,5 +8,6 @@ urlpatterns = [
     path("", include("tracking.gateway.urls")),
     path("", include("tracking.usage.urls")),
     path("", include("tracking.exports.urls")),
+    path("", include("tracking.reports.urls")),
     path("", include("tracking.spending.urls")),
 ]

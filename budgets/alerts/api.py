@@ -33,10 +33,8 @@ from budgets.http.pages import PAGING, NewestFirst, paged
 from budgets.http.params import Params
 from budgets.tenancy.access import Viewer
 from budgets.tenancy.authentication import ManagementView
-from budgets.tenancy.models import Membership
 from budgets.tenancy.scopes import Scope
 
-MANAGES = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 _MOST_ID = 2**63
 
 
@@ -68,7 +66,7 @@ class AlertsView(ManagementView):
         :raises OnlyManagers: if they do not
         """
         viewer, _ = self.asked(request)
-        if viewer.role not in MANAGES:
+        if not viewer.manages:
             raise OnlyManagers
         return viewer
 

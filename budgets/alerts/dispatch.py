@@ -7,6 +7,7 @@ import json
 import logging
 import random
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -76,6 +77,7 @@ def _job(delivery: Delivery, now: datetime) -> Job | DeliveryError:
         message=Message.from_json(delivery.message),
         sent_at_s=int(now.timestamp()),
         to=tuple(delivery.to),
+        picture=bytes(delivery.picture),
     )
     if channel is None:
         return delivery, parcel, Config({})
@@ -86,8 +88,7 @@ def _job(delivery: Delivery, now: datetime) -> Job | DeliveryError:
     except DomainError as error:
         return DeliveryError(error.message, is_permanent=False)
     if channel.kind == Channel.Kind.EMAIL:
-        to = _recipients(channel)
-        parcel = Parcel(parcel.id, parcel.message, parcel.sent_at_s, to)
+        parcel = replace(parcel, to=_recipients(channel))
     return delivery, parcel, config
 
 

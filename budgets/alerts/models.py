@@ -345,6 +345,7 @@ class Delivery(models.Model):
         TEST = "test"
         REQUEST = "request", "request for more"
         DECISION = "decision", "decision on a request"
+        REPORT = "report", "scheduled report"
 
     class State(models.TextChoices):
         """How far it is."""
@@ -366,6 +367,12 @@ class Delivery(models.Model):
     event = models.CharField(max_length=12, choices=Event.choices)
     telling = models.PositiveIntegerField(default=0)
     message = models.JSONField()
+    picture = models.BinaryField(
+        default=b"",
+        db_default=b"",
+        editable=False,
+        help_text="A PNG for mail; dropped once it is sent.",
+    )
     state = models.CharField(max_length=12, choices=State.choices, default=State.WAITING)
     attempts = models.PositiveIntegerField(default=0)
     next_try_at = models.DateTimeField()

@@ -220,7 +220,7 @@ def try_channel(*, channel: Channel, now: datetime) -> Delivery:
     delivery = write_message(
         organization=channel.organization,
         message=message,
-        channel=channel,
+        to=channel,
         now=now,
         due_at=now + LEASE,
     )

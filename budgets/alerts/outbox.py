@@ -71,22 +71,26 @@ def write_message(
     *,
     organization: Organization,
     message: Message,
+    to: Channel | Sequence[str],
     now: datetime,
-    channel: Channel | None = None,
-    to: Sequence[str] = (),
     due_at: datetime | None = None,
+    picture: bytes = b"",
 ) -> Delivery:
     """Write one message that belongs to no alert, for a channel or for people by mail.
 
+    Call it in the transaction of what it tells of.
+
     Workers leave it alone until it is due: at once unless told otherwise.
     """
+    channel, people = (to, []) if isinstance(to, Channel) else (None, list(to))
     return Delivery.objects.create(
         id=uuid7(now),
         organization=organization,
         channel=channel,
-        to=list(to),
+        to=people,
         event=message.event,
         message=message.as_json(),
+        picture=picture,
         next_try_at=due_at or now,
         give_up_at=now + TRIES_FOR,
         created_at=now,
@@ -113,7 +117,7 @@ def claim(*, now: datetime, most: int, only: Collection[UUID] = ()) -> list[Deli
 def note_sent(*, delivery: Delivery, now: datetime) -> None:
     """Note that a message has arrived."""
     Delivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts).update(
-        state=Delivery.State.SENT, sent_at=now, last_error=""
+        state=Delivery.State.SENT, sent_at=now, last_error="", picture=b""
     )
 
 
@@ -180,9 +184,10 @@ def message_of(*, rule: AlertRule, alert: Alert, event: str, now: datetime) -> M
     )
 
 
-def page_url(*, path: str, organization: Organization) -> str:
+def page_url(*, path: str, organization: Organization, **params: str) -> str:
     """Give the address of a page of an organization."""
-    return f"{settings.COSTSITE_BASE_URL}{path}?{urlencode({'organization': organization.slug})}"
+    asked = {"organization": organization.slug, **params}
+    return f"{settings.COSTSITE_BASE_URL}{path}?{urlencode(asked)}"
 
 
 def _data(rule: AlertRule, alert: Alert) -> dict[str, Any]:

@@ -49,4 +49,4 @@ def alert_lines(
 def deliveries_of(*, organization: Organization) -> QuerySet[Delivery]:
     """Read an organization's messages, the newest first."""
     deliveries: QuerySet[Delivery] = Delivery.objects.for_organization(organization)
-    return deliveries.select_related("channel", "alert").order_by("-id")
+    return deliveries.select_related("channel", "alert").defer("picture").order_by("-id")

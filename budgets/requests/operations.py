@@ -208,7 +208,7 @@ def _tell_approvers(request: RaiseRequest, now: datetime) -> None:
         active=True, takes_requests=True
     )
     for channel in channels.exclude(kind=Channel.Kind.EMAIL).order_by("pk"):
-        write_message(organization=organization, message=message, channel=channel, now=now)
+        write_message(organization=organization, message=message, to=channel, now=now)
 
 
 def _question(request: RaiseRequest, now: datetime) -> Message:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from budgets.core.errors import DomainError
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 
+MANAGES = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 SEES_EVERYONE = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN, Membership.Role.VIEWER})
 
 
@@ -36,6 +37,11 @@ class Viewer:
     def sees_everyone(self) -> bool:
         """Whether they may see the whole organization's spend, not only their own."""
         return self.role in SEES_EVERYONE
+
+    @property
+    def manages(self) -> bool:
+        """Whether they may change what is the organization's, such as its channels."""
+        return self.role in MANAGES
 
     @property
     def only_user_id(self) -> int | None:

@@ -13,3 +13,5 @@ class Scope(StrEnum):
     ALERTS_WRITE = "alerts:write"
     REQUESTS_READ = "requests:read"
     REQUESTS_WRITE = "requests:write"
+    REPORTS_READ = "reports:read"
+    REPORTS_WRITE = "reports:write"

@@ -20,6 +20,7 @@ MONEY_PACKAGES = (
     "tracking.ledger",
     "tracking.usage",
     "tracking.exports",
+    "tracking.reports",
     "tracking.spending",
 )
 WEB = ("django.http", "django.shortcuts", "django.views")

@@ -44,12 +44,16 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """A message under the id that all its tries share, the instant of this try, and whom it is for."""
+    """A message under the id that all its tries share, the instant of this try, and whom it is for.
+
+    ``picture`` is a PNG; only mail carries it.
+    """
 
     id: str
     message: Message
     sent_at_s: int
     to: tuple[str, ...] = ()
+    picture: bytes = b""
 
 
 class Transport(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import smtplib
 from collections.abc import Mapping
+from email.mime.image import MIMEImage
 from typing import Any
 
 from django.conf import settings
@@ -20,11 +21,13 @@ from budgets.alerts.channels.base import (
     Parcel,
     message_id,
 )
+from budgets.alerts.message import Message
 from budgets.http.outbound import parse
 from budgets.tenancy.models import Membership
 
 MOST_RECIPIENTS = 50
 _MOST_SUBJECT = 200
+_PICTURE_ID = "chart"
 
 
 class EmailTransport:
@@ -64,22 +67,56 @@ class EmailTransport:
         await asyncio.to_thread(_send, mail(parcel))
 
 
+class _MailWithPicture(EmailMultiAlternatives):
+    """Mail whose HTML shows a part that goes with it: RFC 2387."""
+
+    mixed_subtype = "related"
+
+
 def mail(parcel: Parcel) -> EmailMultiAlternatives:
     """Write the mail; its subject is one line whatever a name holds."""
-    context = {"message": parcel.message}
-    mark = "" if parcel.message.level == "info" else f"[{parcel.message.level}] "
-    subject = " ".join(f"{mark}{parcel.message.headline}".split())
-    written = EmailMultiAlternatives(
+    message = parcel.message
+    mark = "" if message.level == "info" else f"[{message.level}] "
+    subject = " ".join(f"{mark}{message.headline}".split())
+    kind = _MailWithPicture if parcel.picture else EmailMultiAlternatives
+    written = kind(
         subject=subject[:_MOST_SUBJECT],
-        body=render_to_string("alerts/mail.txt", context),
+        body=render_to_string("alerts/mail.txt", {"message": message}),
         to=list(parcel.to),
         headers={
             "Message-ID": message_id(parcel, host=parse(settings.COSTSITE_BASE_URL).host),
             "Auto-Submitted": "auto-generated",
+            **_unsubscribe_headers(message),
         },
     )
-    written.attach_alternative(render_to_string("alerts/mail.html", context), "text/html")
+    source = f"cid:{_PICTURE_ID}" if parcel.picture else ""
+    written.attach_alternative(html_of(message=message, picture_source=source), "text/html")
+    if parcel.picture:
+        written.attach(_picture(parcel.picture))
     return written
+
+
+def html_of(*, message: Message, picture_source: str) -> str:
+    """Write a message as a page of HTML; ``picture_source`` is where its picture is, if anywhere."""
+    context = {"message": message, "picture_source": picture_source}
+    return render_to_string("alerts/mail.html", context)
+
+
+def _picture(content: bytes) -> MIMEImage:
+    part = MIMEImage(content, "png")
+    part.add_header("Content-ID", f"<{_PICTURE_ID}>")
+    part.add_header("Content-Disposition", "inline", filename=f"{_PICTURE_ID}.png")
+    return part
+
+
+def _unsubscribe_headers(message: Message) -> dict[str, str]:
+    """Let mail programs end it with one click: RFC 8058."""
+    if not message.unsubscribe_url:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{message.unsubscribe_url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def _send(written: EmailMultiAlternatives) -> None:

@@ -13,6 +13,7 @@ USERNAME = "Cost Monitor"
 ICON = ":money_with_wings:"
 _MARKS = {"info": ":information_source:", "warning": ":warning:", "critical": ":rotating_light:"}
 _MOST_HEADER, _MOST_FIELD, _MOST_TEXT, _MOST_FIELDS = 150, 2000, 3000, 10
+_MOST_TABLES = 20
 
 
 def payload_of(message: Message) -> dict[str, Any]:
@@ -29,6 +30,10 @@ def payload_of(message: Message) -> dict[str, Any]:
             for name, value in message.facts[:_MOST_FIELDS]
         ]
         blocks.append({"type": "section", "fields": fields})
+    for table in message.tables[:_MOST_TABLES]:
+        lines = [f"{escape(name)}: {escape(value)}" for name, value in table.rows]
+        text = "\n".join([f"*{escape(table.title)}*", *lines])
+        blocks.append({"type": "section", "text": _marked(text, _MOST_TEXT, is_escaped=True)})
     button = {"type": "button", "text": _plain("Open", 75), "url": message.url}
     context = _marked(f"{mark} {message.level} · {escape(message.at)}", _MOST_TEXT, is_escaped=True)
     blocks.append({"type": "actions", "elements": [button]})

@@ -15,6 +15,7 @@ _COLORS = {"info": "Accent", "warning": "Warning", "critical": "Attention"}
 _MARKDOWN = re.compile(r"([\\`*_\[\]()#~|<>])")
 # Teams takes a card of 28 kB, in which a character may take six.
 _MOST_TEXT, _MOST_FACT, _MOST_FACTS = 400, 200, 12
+_MOST_TABLES = 4
 
 
 def payload_of(message: Message) -> dict[str, Any]:
@@ -35,12 +36,12 @@ def payload_of(message: Message) -> dict[str, Any]:
         body.append(
             {"type": "TextBlock", "text": escape(message.advice[:_MOST_TEXT]), "wrap": True}
         )
-    facts = [
-        {"title": name[:_MOST_FACT], "value": escape(value[:_MOST_FACT])}
-        for name, value in message.facts[:_MOST_FACTS]
-    ]
-    if facts:
-        body.append({"type": "FactSet", "facts": facts})
+    if message.facts:
+        body.append(_facts(message.facts))
+    for table in message.tables[:_MOST_TABLES]:
+        heading = escape(table.title[:_MOST_FACT])
+        body.append({"type": "TextBlock", "text": heading, "weight": "Bolder", "wrap": True})
+        body.append(_facts(table.rows))
     card = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -55,6 +56,14 @@ def payload_of(message: Message) -> dict[str, Any]:
         "content": card,
     }
     return {"type": "message", "attachments": [attachment]}
+
+
+def _facts(rows: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    facts = [
+        {"title": name[:_MOST_FACT], "value": escape(value[:_MOST_FACT])}
+        for name, value in rows[:_MOST_FACTS]
+    ]
+    return {"type": "FactSet", "facts": facts}
 
 
 def escape(text: str) -> str:

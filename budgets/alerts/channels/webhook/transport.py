@@ -15,6 +15,7 @@ from budgets.alerts.channels.webhook.signature import (
 from budgets.alerts.message import Message
 from budgets.http.wire import json_bytes
 
+_TYPES = {"request": "request.request", "decision": "request.decision", "report": "report.sent"}
 PREVIOUS_WORKS_S = 24 * 3600
 
 
@@ -61,9 +62,8 @@ class WebhookTransport:
 
 def payload_of(message: Message) -> dict[str, Any]:
     """Write a message for programs: a type, an instant, and what is known."""
-    group = "request" if message.event in ("request", "decision") else "alert"
     return {
-        "type": f"{group}.{message.event}",
+        "type": _TYPES.get(message.event, f"alert.{message.event}"),
         "timestamp": message.at,
         "data": {
             **message.data,

@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from budgets.alerts.message import Message
+from budgets.alerts.message import Message, Table
 
 PLAIN = Message(
     event="opened",
@@ -44,7 +44,24 @@ OVER = Message(
     at="2026-03-18T12:00:00+00:00",
     data={},
 )
-ALL = (PLAIN, NASTY, OVER)
+REPORT = Message(
+    event="report",
+    level="info",
+    title="$412.60 spent in March 2026",
+    advice="",
+    facts=(("Spent", "$412.60"), ("Before", "$398.10 (+3.6 %)")),
+    organization="acme",
+    url="https://costs.example.com/spending/?organization=acme",
+    at="2026-04-01T07:00:00+00:00",
+    data={"total_usd": "412.600000000000"},
+    tables=(
+        Table("Models", (("<!here> & *co*", "$400.00"), ("others", "$12.60"))),
+        *(Table("<b>" * 300, (("x" * 900, "y" * 900),) * 40) for _ in range(30)),
+    ),
+    unsubscribe_url="https://costs.example.com/reports/unsubscribe/token/",
+    picture="Cost by day",
+)
+ALL = (PLAIN, NASTY, OVER, REPORT)
 
 
 def schema(name: str) -> Draft202012Validator:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import smtplib
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from django.core import mail as outbox
@@ -12,7 +15,7 @@ from django.core.mail import EmailMultiAlternatives
 from budgets.alerts.channels.base import Config, DeliveryError, Parcel
 from budgets.alerts.channels.email.transport import EmailTransport, mail
 from budgets.alerts.message import Message
-from tests.budgets.alerts.channels.messages import NASTY, OVER, PLAIN
+from tests.budgets.alerts.channels.messages import NASTY, OVER, PLAIN, REPORT
 
 TO = ("ops@example.org", "alice@example.org")
 
@@ -89,3 +92,47 @@ async def test_sends_to_nobody_for_good() -> None:
         await EmailTransport().send(parcel(to=()), Config({}))
 
     assert caught.value.is_permanent
+
+
+def test_carries_a_picture_that_its_html_shows() -> None:
+    written = mail(replace(parcel(REPORT), picture=b"\x89PNG of bars"))
+
+    message = written.message()
+    assert message.get_content_type() == "multipart/related"
+    parts: Any = message.get_payload()
+    both, picture = parts
+    assert both.get_content_type() == "multipart/alternative"
+    assert (picture["Content-ID"], picture.get_payload(decode=True)) == (
+        "<chart>",
+        b"\x89PNG of bars",
+    )
+    (html,) = written.alternatives
+    assert 'src="cid:chart" alt="Cost by day"' in str(html[0])
+    assert "cid:" not in str(mail(parcel(REPORT)).alternatives[0][0])
+
+
+def test_lists_tables_in_text_and_html() -> None:
+    written = mail(parcel(REPORT))
+
+    assert "  others: $12.60" in str(written.body)
+    assert "&lt;!here&gt; &amp; *co*" in str(written.alternatives[0][0])
+
+
+def test_can_be_ended_by_mail_programs_and_by_people() -> None:
+    written = mail(parcel(REPORT))
+
+    message = written.message()
+    assert message["List-Unsubscribe"] == f"<{REPORT.unsubscribe_url}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert REPORT.unsubscribe_url in str(written.body)
+    assert REPORT.unsubscribe_url in str(written.alternatives[0][0])
+    assert mail(parcel()).message()["List-Unsubscribe"] is None
+
+
+def test_reads_back_what_was_kept_before_there_were_tables() -> None:
+    kept = PLAIN.as_json()
+    for name in ("tables", "unsubscribe_url", "picture"):
+        del kept[name]
+
+    assert Message.from_json(kept) == PLAIN
+    assert Message.from_json(json.loads(json.dumps(REPORT.as_json()))) == REPORT
