@@ -2,51 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from budgets.alerts.models import Channel
 from budgets.core import clock
 from budgets.http.params import Params
 from budgets.tenancy.access import Viewer
 from budgets.tenancy.authentication import ManagementView
-from budgets.tenancy.models import Project
 from budgets.tenancy.scopes import Scope
 from tracking.reports.models import Report
 from tracking.reports.operations import Wish, end, order
 from tracking.reports.queries import reports_of
 from tracking.reports.rhythm import Rhythm
+from tracking.reports.serializers import ReportSerializer
 
 _MOST_ID = 2**63
-
-
-class ReportSerializer(serializers.Serializer[Any]):
-    """A scheduled report. Without a project it is of the organization, without a channel to oneself."""
-
-    id = serializers.IntegerField(read_only=True)
-    rhythm = serializers.ChoiceField(choices=[rhythm.value for rhythm in Rhythm])
-    project = serializers.PrimaryKeyRelatedField(
-        queryset=Project.objects.none(), allow_null=True, default=None
-    )
-    channel = serializers.PrimaryKeyRelatedField(
-        queryset=Channel.objects.none(), allow_null=True, default=None
-    )
-    user = serializers.IntegerField(source="user_id", read_only=True)
-    next_due_at = serializers.DateTimeField(read_only=True)
-
-    def __init__(self, *args: Any, viewer: Viewer | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if viewer is None:
-            return
-        organization = viewer.organization
-        # Those of others are told like what does not exist.
-        self.fields["project"].queryset = Project.objects.for_organization(organization)  # type: ignore[attr-defined]
-        self.fields["channel"].queryset = Channel.objects.for_organization(organization)  # type: ignore[attr-defined]
 
 
 class ReportsView(ManagementView):
