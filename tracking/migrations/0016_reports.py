@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("budgets", "0012_reports_by_mail"),
+        ("budgets", "0013_reports_by_mail"),
         ("tracking", "0015_exports"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

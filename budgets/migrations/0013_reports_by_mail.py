@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("budgets", "0011_skip_what_has_nothing"),
+        ("budgets", "0012_judge_behind_the_locks"),
     ]
 
     operations = [
