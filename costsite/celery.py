@@ -40,7 +40,11 @@ SCHEDULE = {
     "tracking.build_exports": 5.0,
     "tracking.sweep_exports": 3600.0,
     "tracking.send_reports": 60.0,
+    "tracking.observe": 30.0,
+    "tracking.observe_outlooks": 600.0,
+    "tracking.find_anomalies": 300.0,
     "tracking.sweep_answers": 3600.0,
+    "tracking.sweep_refusals": 86400.0,
     "budgets.sweep_rate_balances": 3600.0,
 }
 # "Last run long ago" makes each task run at once after a start, not only when its slot has passed.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from tracking.anomalies.models import Anomaly
 from tracking.exports.models import Export, ExportPart
 from tracking.gateway.models import (
     Alias,
     AliasTarget,
     CachedAnswer,
     Provider,
+    RefusedCalls,
     RouteEdition,
     RouteHealth,
     StoredAnswer,
@@ -27,6 +29,7 @@ from tracking.usage.models import (
 __all__ = [
     "Alias",
     "AliasTarget",
+    "Anomaly",
     "CachedAnswer",
     "CatalogModel",
     "CostRecord",
@@ -40,6 +43,7 @@ __all__ = [
     "PriceRule",
     "Provider",
     "QuarterHourUsage",
+    "RefusedCalls",
     "Report",
     "RouteEdition",
     "RouteHealth",

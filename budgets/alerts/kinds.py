@@ -10,13 +10,15 @@ class Trait:
     """How a kind's figures are read.
 
     ``unit`` stands behind a figure; ``falls`` says that less is worse; ``observed`` that it is handed
-    in by who knows it; ``any_subject`` that a rule for all takes every subject it is told of.
+    in by who knows it; ``any_subject`` that a rule for all takes every subject it is told of;
+    ``told_of`` of whom beside the organization it is known.
     """
 
     unit: str
     falls: bool = False
     observed: bool = False
     any_subject: bool = False
+    told_of: tuple[str, ...] = ("project", "user", "api_key", "model", "tag")
 
 
 TRAITS: dict[str, Trait] = {
@@ -26,13 +28,13 @@ TRAITS: dict[str, Trait] = {
     "spend_rate": Trait("$/h"),
     "forecast": Trait("%", observed=True, any_subject=True),
     "runs_out": Trait("days", falls=True, observed=True, any_subject=True),
-    "anomaly": Trait("$", observed=True, any_subject=True),
+    "anomaly": Trait("$", observed=True, told_of=("project", "api_key", "model")),
     "error_rate": Trait("%", observed=True),
-    "refusals": Trait("calls", observed=True),
-    "unpriced": Trait("calls", observed=True, any_subject=True),
+    "refusals": Trait("calls", observed=True, told_of=("project", "user", "api_key", "model")),
+    "unpriced": Trait("calls", observed=True, any_subject=True, told_of=("model",)),
     "unconfirmed": Trait("calls"),
-    "provider_down": Trait("minutes", observed=True, any_subject=True),
-    "key_expiry": Trait("days", falls=True),
+    "provider_down": Trait("minutes", observed=True, any_subject=True, told_of=()),
+    "key_expiry": Trait("days", falls=True, told_of=("project", "user", "api_key")),
     "no_data": Trait("hours"),
 }
 FROM_BALANCES = frozenset({"budget", "budget_spent"})

@@ -10,16 +10,18 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Q
 
 from budgets.alerts.channels.kinds import TRANSPORTS
 from budgets.alerts.channels.webhook.transport import WebhookTransport
 from budgets.alerts.checks import check_one
 from budgets.alerts.dispatch import config_of, sealed_config, send_due
 from budgets.alerts.evaluate import TRIES_FOR
-from budgets.alerts.kinds import OBSERVED
+from budgets.alerts.kinds import OBSERVED, TRAITS
 from budgets.alerts.message import Message
 from budgets.alerts.models import Alert, AlertRule, Channel, Delivery, Observation, Watch
 from budgets.alerts.outbox import LEASE, page_url, write_message
+from budgets.alerts.readings import FRESH_FOR
 from budgets.alerts.ready_made import prepare_organizations
 from budgets.core.errors import DomainError
 from budgets.core.money import quantize_usd
@@ -69,13 +71,29 @@ def observe(
 
     :raises KeyError: if figures of the kind are not handed in
     """
+    observe_all(kind=kind, figures={organization.pk: figures}, now=now, is_all=is_all)
+
+
+def observe_all(
+    *, kind: str, figures: Mapping[int, Sequence[Figure]], now: datetime, is_all: bool = False
+) -> None:
+    """Take in the latest figures of a kind for many organizations, by their ids, as observe() does.
+
+    An organization without any is named too, with none: then, with ``is_all``, all is well there.
+
+    :raises KeyError: if figures of the kind are not handed in
+    """
     if kind not in OBSERVED:
         raise KeyError(kind)
-    rows = [_observation(organization, kind, figure, now) for figure in figures]
+    rows = [
+        _observation(organization_id, kind, figure, now)
+        for organization_id, handed_in in sorted(figures.items())
+        for figure in handed_in
+    ]
     with transaction.atomic():
         if is_all:
-            told = {(row.subject_kind, row.subject) for row in rows}
-            _set_well(organization, kind, told, now)
+            told = {(row.organization_id, row.subject_kind, row.subject) for row in rows}
+            _set_well(list(figures), kind, told, now)
         Observation.objects.bulk_create(
             rows,
             update_conflicts=True,
@@ -93,11 +111,9 @@ def observe(
         )
 
 
-def _observation(
-    organization: Organization, kind: str, figure: Figure, now: datetime
-) -> Observation:
+def _observation(organization_id: int, kind: str, figure: Figure, now: datetime) -> Observation:
     return Observation(
-        organization=organization,
+        organization_id=organization_id,
         kind=kind,
         subject_kind=figure.subject_kind,
         subject=figure.subject[:240],
@@ -113,13 +129,15 @@ def _observation(
 
 
 def _set_well(
-    organization: Organization, kind: str, told: set[tuple[str, str]], now: datetime
+    organizations: Sequence[int], kind: str, told: set[tuple[int, str, str]], now: datetime
 ) -> None:
-    known = Observation.objects.for_organization(organization).filter(kind=kind)
+    known = Observation.objects.filter(organization_id__in=organizations, kind=kind)
+    # Who was well a moment ago need not be written down as well again every minute.
+    known = known.filter(Q(value__isnull=False) | Q(seen_at__lte=now - FRESH_FOR / 2))
     others = [
         row.pk
         for row in known.select_for_update().order_by("pk")
-        if (row.subject_kind, row.subject) not in told
+        if (row.organization_id, row.subject_kind, row.subject) not in told
     ]
     if others:
         Observation.objects.filter(pk__in=others).update(value=None, seen_at=now)
@@ -158,6 +176,10 @@ def check_rule(*, rule: AlertRule, channels: Sequence[Channel]) -> None:
         raise ValidationError({"warning_at": "Name a figure at which somebody is told."})
     if rule.kind == AlertRule.Kind.NO_DATA and rule.each:
         raise ValidationError({"each": "Who has never called cannot be missed."})
+    told_of = TRAITS[rule.kind].told_of
+    for name in ("scope", "each"):
+        if getattr(rule, name) not in ("", "organization", *told_of):
+            raise ValidationError({name: "Nobody knows this figure of one of these."})
 
 
 # A share of a budget has the budget's own thresholds.

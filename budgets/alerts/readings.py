@@ -69,30 +69,52 @@ def readings_of(*, rules: Sequence[AlertRule], now: datetime) -> Readings:
     return _named(found)
 
 
-def _from_balances(rules: Sequence[AlertRule], now: datetime) -> Iterator[tuple[int, Reading]]:
-    organizations = sorted({rule.organization_id for rule in rules})
+def balances_of(*, organizations: Sequence[int], now: datetime) -> dict[int, list[BalanceNow]]:
+    """Read the balances of organizations in the windows that hold now, in one query for all."""
     with connection.cursor() as cursor:
         cursor.execute(
-            read_sql("budgets.alerts", "balances"), {"organizations": organizations, "now": now}
+            read_sql("budgets.alerts", "balances"),
+            {"organizations": list(organizations), "now": now},
         )
         rows = cursor.fetchall()
-    by_organization: dict[int, list[_Row]] = defaultdict(list)
+    found: dict[int, list[BalanceNow]] = defaultdict(list)
     for row in rows:
-        by_organization[row[0]].append(_Row(*row[1:]))
+        found[row[0]].append(BalanceNow(*row[1:]))
+    return found
+
+
+def _from_balances(rules: Sequence[AlertRule], now: datetime) -> Iterator[tuple[int, Reading]]:
+    organizations = sorted({rule.organization_id for rule in rules})
+    by_organization = balances_of(organizations=organizations, now=now)
     for rule in rules:
-        for balance in by_organization[rule.organization_id]:
+        for balance in by_organization.get(rule.organization_id, ()):
             if balance.is_watched_by(rule):
                 yield rule.pk, balance.reading(rule)
 
 
+def _is_of_budget(rule: AlertRule, budget: Budget | BalanceNow, subject: str) -> bool:
+    """Tell whether a rule is about a budget, or about one subject of a budget for each."""
+    if rule.budget_id is not None:
+        own_id = budget.budget_id if isinstance(budget, BalanceNow) else budget.pk
+        return rule.budget_id == own_id
+    if rule.each:
+        return rule.each == (budget.each or budget.scope)
+    if rule.scope == AlertRule.Scope.ORGANIZATION:
+        return True
+    return (rule.scope, rule.target) in ((budget.scope, budget.target), (budget.each, subject))
+
+
 @dataclass(frozen=True, slots=True)
-class _Row:
+class BalanceNow:
+    """A balance in the window that holds now, with its budget and the limit that holds now."""
+
     budget_id: int
     name: str
     unit: str
     scope: str
     target: str
     each: str
+    model_pattern: str
     subject: str
     window: str
     window_start: datetime
@@ -102,15 +124,11 @@ class _Row:
     spent: Decimal
 
     def is_watched_by(self, rule: AlertRule) -> bool:
-        if rule.budget_id is not None:
-            return rule.budget_id == self.budget_id
-        if rule.each:
-            return rule.each == (self.each or self.scope)
-        if rule.scope == AlertRule.Scope.ORGANIZATION:
-            return True
-        return (rule.scope, rule.target) in ((self.scope, self.target), (self.each, self.subject))
+        """Tell whether a rule of its organization is about it."""
+        return _is_of_budget(rule, self, self.subject)
 
     def reading(self, rule: AlertRule) -> Reading:
+        """Give it as a rule reads it."""
         is_share = rule.kind == AlertRule.Kind.BUDGET
         whom, whose = (self.each, self.subject) if self.each else (self.scope, self.target)
         unit = "$" if self.unit == Budget.Unit.USD else self.unit
@@ -254,7 +272,8 @@ def _observed(rules: Sequence[AlertRule], now: datetime) -> Iterator[tuple[int, 
         organization_id__in={rule.organization_id for rule in rules},
         kind__in={rule.kind for rule in rules},
         seen_at__gt=now - FRESH_FOR,
-    ).order_by("pk")
+    )
+    seen = seen.select_related("budget").order_by("pk")
     by_kind: dict[tuple[int, str], list[Observation]] = defaultdict(list)
     for row in seen:
         by_kind[row.organization_id, row.kind].append(row)
@@ -265,8 +284,10 @@ def _observed(rules: Sequence[AlertRule], now: datetime) -> Iterator[tuple[int, 
 
 
 def _is_about(rule: AlertRule, row: Observation) -> bool:
+    if row.budget is not None:
+        return _is_of_budget(rule, row.budget, row.subject.partition("/")[2])
     if rule.budget_id is not None:
-        return rule.budget_id == row.budget_id
+        return False
     if rule.scope == AlertRule.Scope.MODEL:
         return row.subject_kind == "model" and fnmatchcase(row.subject, rule.target)
     if rule.scope != AlertRule.Scope.ORGANIZATION:

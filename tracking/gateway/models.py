@@ -220,6 +220,9 @@ class RouteHealth(models.Model):
     failed_at = models.DateTimeField()
     cools_until = models.DateTimeField(null=True)
     recovered_at = models.DateTimeField(null=True)
+    down_since = models.DateTimeField(
+        null=True, help_text="When it was first left alone; empty while it works."
+    )
 
     class Meta:
         verbose_name_plural = "route health"
@@ -229,6 +232,40 @@ class RouteHealth(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model} at {self.provider}"
+
+
+class RefusedCalls(models.Model):
+    """How many calls with a key, for a model, were refused in one minute for one reason.
+
+    Kept for alerts, for a month. A refused call has no entry in the journal and no cost record.
+    """
+
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.CASCADE,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    api_key_id = models.BigIntegerField()
+    model = models.CharField(max_length=160, help_text="As the client named it.")
+    code = models.CharField(max_length=60, help_text="Why, as the client was told.")
+    starts_at = models.DateTimeField()
+    calls = models.BigIntegerField()
+
+    objects = OrganizationOwned.as_manager()
+
+    class Meta:
+        verbose_name_plural = "refused calls"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "starts_at", "api_key_id", "model", "code"],
+                name="refused_calls_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calls} x {self.code} from {self.starts_at:%Y-%m-%d %H:%M}"
 
 
 class RouteEdition(models.Model):

@@ -129,7 +129,11 @@ async def find(work: Runtime, *, endpoint: Endpoint[Any], inquiry: Inquiry) -> F
     headers, now = inquiry.headers, inquiry.now
     caller = await work.callers.find(authorization=endpoint.authorization(headers), now=now)
     request = endpoint.read(body=inquiry.body, content_type=headers.get("Content-Type", ""))
-    choice = await chosen(work, caller=caller, request=request, endpoint=endpoint, now=now)
+    try:
+        choice = await chosen(work, caller=caller, request=request, endpoint=endpoint, now=now)
+    except DomainError as error:
+        work.refused.note(error, caller=caller, model=request.model, now=now)
+        raise
     return Found(caller, endpoint, request, choice)
 
 
@@ -144,6 +148,20 @@ async def hold(
 
     :raises DomainError: a refusal (BudgetExceeded, RateLimitExceeded, ...), or LedgerUnavailable
     """
+    try:
+        return await _hold_first(work, found=found, inquiry=inquiry, instead_of=instead_of)
+    except DomainError as error:
+        # A call that failed and has no fallback was refused nothing by us.
+        if instead_of is None:
+            model = found.request.model
+            work.refused.note(error, caller=found.caller, model=model, now=inquiry.now)
+        raise
+
+
+async def _hold_first(
+    work: Runtime, *, found: Found, inquiry: Inquiry, instead_of: Admitted | None
+) -> Admitted:
+    """Hold for the first of the ways that is admitted."""
     room_by = time.monotonic() + found.caller.wait_for_room_ms / 1000
     refusal: DomainError | None = None
     for way in _ways(found):

@@ -20,6 +20,7 @@ from budgets.tenancy.operations import pepper
 from tracking.gateway import providers
 from tracking.gateway.choosing import CoolDownRules
 from tracking.gateway.health import Health
+from tracking.gateway.refused import Refused
 from tracking.gateway.routes import Routes
 from tracking.ledger.unsettled import write_down
 from tracking.pricing.book import PriceBook
@@ -52,6 +53,7 @@ class Runtime:
             health=self.health,
             secrets=settings.COSTSITE_CREDENTIAL_KEYS,
         )
+        self.refused = Refused(reader=self.reader, run=self.run)
         self._book: PriceBook | None = None
         self._book_looked_at = 0.0
         self._book_turn = asyncio.Lock()

@@ -23,7 +23,7 @@ from tracking.usage.terms import By, Days, Each, Slice
 
 # A budget that never starts anew is looked ahead for as long as is worth guessing.
 _AHEAD = timedelta(days=90)
-_FORECAST_WINDOWS = ("day", "week", "month", "quarter", "year", "total")
+FORECAST_WINDOWS = ("day", "week", "month", "quarter", "year", "total")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Outlook:
 def month_outlook(*, part: Slice, zone: ZoneInfo, now: datetime) -> Outlook:
     """Tell what the calendar month will have cost, of an organization, a project or any slice."""
     today = now.astimezone(zone).date()
-    last_on = _last_day("month", zone, now)
+    last_on = last_day("month", zone, now)
     with one_snapshot():
         spent = figures_of(part=part, days=Days(today.replace(day=1), today, zone))
         history = _history(part, "", today, zone)
@@ -53,7 +53,7 @@ def month_outlook(*, part: Slice, zone: ZoneInfo, now: datetime) -> Outlook:
         today=today,
         last_on=last_on,
         spent_usd=spent[0].figures.cost_usd if spent else ZERO_USD,
-        remaining_of_today=_remaining_of_today(today, zone, now),
+        remaining_of_today=remaining_of_today(today, zone, now),
     )
     return _outlook("this month", None, "month", history, window)
 
@@ -71,7 +71,7 @@ def budget_outlooks(
     today = now.astimezone(zone).date()
     outlooks = []
     for standing in money:
-        if standing.window not in _FORECAST_WINDOWS:
+        if standing.window not in FORECAST_WINDOWS:
             outlooks.append(_untold(standing, f"A window of {standing.window} has no end to tell."))
             continue
         if standing.each and not standing.subject:
@@ -85,9 +85,9 @@ def budget_outlooks(
         )
         window = Window(
             today=today,
-            last_on=_last_day(standing.window, zone, now),
+            last_on=last_day(standing.window, zone, now),
             spent_usd=standing.spent,
-            remaining_of_today=_remaining_of_today(today, zone, now),
+            remaining_of_today=remaining_of_today(today, zone, now),
             limit_usd=standing.limit,
         )
         outlooks.append(
@@ -145,14 +145,16 @@ def _subject_of(standing: Standing, budget: Budget, asked: Slice) -> Slice:
     return Slice(organization_id=asked.organization_id, **narrowed)
 
 
-def _last_day(window: str, zone: ZoneInfo, now: datetime) -> date:
+def last_day(window: str, zone: ZoneInfo, now: datetime) -> date:
+    """Give the last day of a window that holds now; of one without an end, a day far enough ahead."""
     ends_at = window_at(window=window, zone=zone, instant=now).ends_at
     if ends_at is None:
         return now.astimezone(zone).date() + _AHEAD
     return (ends_at - timedelta(microseconds=1)).astimezone(zone).date()
 
 
-def _remaining_of_today(today: date, zone: ZoneInfo, now: datetime) -> Decimal:
+def remaining_of_today(today: date, zone: ZoneInfo, now: datetime) -> Decimal:
+    """Give the part of today that is still to come."""
     period = Days(today, today, zone).period
     assert period.ends_at is not None
     second = timedelta(seconds=1)

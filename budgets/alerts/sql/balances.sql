@@ -1,7 +1,8 @@
 -- The balances of some organizations in the windows that hold now, with the limit that holds now.
 -- Rate limits of a minute and calls in flight come and go too fast for anybody to be told.
 -- Of a budget for each user on a plan only those count whose plan it is.
-select l.organization_id, b.id, b.name, b.unit, b.scope, b.target, b.each, l.subject, b."window",
+select l.organization_id, b.id, b.name, b.unit, b.scope, b.target, b.each, b.model_pattern,
+  l.subject, b."window",
   l.window_start, b.thresholds, b.enforcement = 'block',
   case b."window" when 'rolling' then greatest(b.limit_amount, n.limit_now) else n.limit_now end,
   l.spent + case b."window" when 'rolling'

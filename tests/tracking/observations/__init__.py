@@ -1,0 +1,1 @@
+"""Tests of handing in what only tracking knows."""

@@ -1,0 +1,1 @@
+"""Hands in what only tracking knows, for the rules of alerts: forecasts, failures, refusals, routes."""
