@@ -14,7 +14,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import DurationField, ExpressionWrapper, F, Q, QuerySet
+from django.db.models import (
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Q,
+    QuerySet,
+    prefetch_related_objects,
+)
 
 from budgets.alerts.evaluate import Threshold, judge
 from budgets.alerts.kinds import TRAITS
@@ -22,6 +29,7 @@ from budgets.alerts.models import Alert, AlertRule, Delivery, Watch
 from budgets.alerts.outbox import Telling, withdraw, write_tellings
 from budgets.alerts.readings import Reading, readings_of
 from budgets.alerts.wording import Happening, facts_of, title_of
+from budgets.tenancy.models import Organization
 
 logger = logging.getLogger(__name__)
 
@@ -78,15 +86,11 @@ def check_one(*, rule_id: int, now: datetime) -> None:
 def _due(now: datetime) -> QuerySet[AlertRule]:
     every = ExpressionWrapper(F("check_every_s") * timedelta(seconds=1), DurationField())
     is_due = Q(next_check_at__lte=now) | Q(next_check_at__gt=now + every + _CLOCK_SLACK)
-    return _with_all(AlertRule.objects.filter(is_due, active=True)).order_by("next_check_at", "pk")
+    return AlertRule.objects.filter(is_due, active=True).order_by("next_check_at", "pk")
 
 
 def _locked(rules: QuerySet[AlertRule]) -> QuerySet[AlertRule]:
-    return _with_all(rules).select_for_update(of=("self",), skip_locked=True)
-
-
-def _with_all(rules: QuerySet[AlertRule]) -> QuerySet[AlertRule]:
-    return rules.select_related("organization").prefetch_related("channels")
+    return rules.select_for_update(of=("self",), skip_locked=True)
 
 
 @dataclass(slots=True)
@@ -128,7 +132,31 @@ class _Desk:
 def _check(rules: Sequence[AlertRule], now: datetime) -> None:
     if not rules:
         return
+    _with_organizations(rules)
     desk = _Desk(now)
+    cases, left = _cases(rules, now)
+    for case in cases:
+        _judge(case, desk)
+    _open(cases, desk)
+    by_id = {rule.pk: rule for rule in rules}
+    for rule_id, alerts in left:
+        _lost_from_sight(by_id[rule_id], alerts, desk)
+    for case in cases:
+        _remind(case.rule, case.going, desk)
+    _write(rules, desk)
+
+
+def _with_organizations(rules: Sequence[AlertRule]) -> None:
+    """Give rules their organizations: one object for each, however many rules it has."""
+    organizations = Organization.objects.in_bulk({rule.organization_id for rule in rules})
+    for rule in rules:
+        rule.organization = organizations[rule.organization_id]
+
+
+def _cases(
+    rules: Sequence[AlertRule], now: datetime
+) -> tuple[list[_Case], list[tuple[int, list[Alert]]]]:
+    """Read what rules see; beside it, by rule, the alerts whose subject is not to be seen."""
     found = readings_of(rules=rules, now=now)
     watches = {
         (watch.rule_id, watch.subject): watch for watch in Watch.objects.filter(rule__in=rules)
@@ -142,15 +170,7 @@ def _check(rules: Sequence[AlertRule], now: datetime) -> None:
         for reading in found.get(rule.pk, ()):
             key = (rule.pk, reading.subject)
             cases.append(_Case(rule, reading, watches.get(key), going.pop(key, [])))
-    by_id = {rule.pk: rule for rule in rules}
-    for case in cases:
-        _judge(case, desk)
-    _open(cases, desk)
-    for (rule_id, _), alerts in going.items():
-        _lost_from_sight(by_id[rule_id], alerts, desk)
-    for case in cases:
-        _remind(case.rule, case.going, desk)
-    _write(rules, desk)
+    return cases, [(rule_id, alerts) for (rule_id, _), alerts in going.items()]
 
 
 def _judge(case: _Case, desk: _Desk) -> None:
@@ -366,6 +386,7 @@ def _write(rules: Sequence[AlertRule], desk: _Desk) -> None:
         update_fields=["window_start", "value", "seen_at", "recovered_at"],
     )
     recovered = [a for a in desk.changed.values() if a.state == Alert.State.RECOVERED]
+    prefetch_related_objects([telling.rule for telling in desk.tellings], "channels")
     withdrawn = withdraw(alerts=recovered, now=desk.now)
     write_tellings(tellings=desk.tellings, but=withdrawn, now=desk.now)
     for every_s, ids in _by_pace(rules):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Count, Q
 
 from budgets.alerts.models import AlertRule, Channel
 from budgets.tenancy.models import Membership, Organization
@@ -33,6 +33,11 @@ RULES: dict[str, dict[str, Any]] = {
         "warning_at": [Decimal(50)],
     },
     "budgets": {"name": "Thresholds of budgets", "kind": AlertRule.Kind.BUDGET},
+    "unusual": {
+        "name": "Unusual spending",
+        "kind": AlertRule.Kind.ANOMALY,
+        "warning_at": [Decimal(10)],
+    },
     "keys": {
         "name": "API keys that expire",
         "kind": AlertRule.Kind.KEY_EXPIRY,
@@ -43,12 +48,16 @@ RULES: dict[str, dict[str, Any]] = {
 
 
 def prepare_organizations(*, now: datetime) -> int:
-    """Give organizations that have none yet the ready-made rules and a channel; give their number.
+    """Give organizations the ready-made rules and the channel that they lack; give their number.
 
     Who switches a rule off keeps it, switched off, and so is not given it again.
     """
-    has_rules = AlertRule.objects.filter(organization=OuterRef("pk")).exclude(ready_made="")
-    lacking = list(Organization.objects.filter(~Exists(has_rules)).order_by("pk")[:_MOST_AT_ONCE])
+    ready_made = Count("alert_rules", filter=~Q(alert_rules__ready_made=""))
+    lacking = list(
+        Organization.objects.annotate(ready_made=ready_made)
+        .filter(ready_made__lt=len(RULES))
+        .order_by("pk")[:_MOST_AT_ONCE]
+    )
     if lacking:
         with transaction.atomic():
             _add(lacking, now)

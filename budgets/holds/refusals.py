@@ -174,6 +174,7 @@ def _over_budget(
     return kind(
         message,
         budget=balance.name,
+        budget_id=balance.budget_id,
         limit_usd=balance.limit,
         spent_usd=balance.spent,
         held_usd=balance.held,

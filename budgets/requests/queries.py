@@ -10,9 +10,10 @@ from budgets.limits.models import Budget
 from budgets.limits.queries import Standing, standings
 from budgets.requests.models import RaiseRequest
 from budgets.tenancy.access import Viewer
-from budgets.tenancy.models import Membership, Organization
+from budgets.tenancy.models import ApiKey, Membership, Organization
 
 APPROVES = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
+_MOST_KEYS = 20
 
 
 def requests_of(*, viewer: Viewer) -> QuerySet[RaiseRequest]:
@@ -24,9 +25,28 @@ def requests_of(*, viewer: Viewer) -> QuerySet[RaiseRequest]:
 
 
 def askable(*, viewer: Viewer, now: datetime) -> list[Standing]:
-    """List the budgets in dollars that stand in somebody's way, the tightest first."""
-    mine = standings(organization=viewer.organization, now=now, user_id=viewer.user.pk)
-    return [one for one in mine if one.unit == Budget.Unit.USD and one.each in ("", "user")]
+    """List the budgets in dollars that stand in somebody's way, the tightest first.
+
+    These are the budgets of everyone, their own, and those of their keys and the keys' projects.
+    """
+    organization = viewer.organization
+    mine = standings(organization=organization, now=now, user_id=viewer.user.pk)
+    keys = ApiKey.objects.for_organization(organization).filter(
+        user=viewer.user, status=ApiKey.Status.ACTIVE
+    )
+    for key in keys.order_by("-pk")[:_MOST_KEYS]:
+        mine += standings(
+            organization=organization,
+            now=now,
+            user_id=viewer.user.pk,
+            project_id=key.project_id,
+            api_key_id=key.pk,
+        )
+    by_budget: dict[int, Standing] = {}
+    for one in sorted(mine, key=lambda one: (one.left, one.budget_id)):
+        if one.unit == Budget.Unit.USD and one.each in ("", "user"):
+            by_budget.setdefault(one.budget_id, one)
+    return list(by_budget.values())
 
 
 def approvers_of(*, organization: Organization) -> list[str]:

@@ -33,6 +33,7 @@ class Caller:
 
     organization_id: int
     organization: str
+    organization_slug: str
     zone: ZoneInfo
     api_key_id: int
     api_key: str
@@ -149,7 +150,7 @@ def matches(*, pattern: str, name: str) -> bool:
 
 
 def _caller(columns: tuple[Any, ...]) -> Caller:
-    organization_id, organization, zone, *most, plan_models, key_models = columns
+    organization_id, organization, slug, zone, *most, plan_models, key_models = columns
     lists = (tuple(plan_models), tuple(key_models))
-    values = [organization_id, organization, ZoneInfo(zone), *most, lists]
+    values = [organization_id, organization, slug, ZoneInfo(zone), *most, lists]
     return Caller(*values)

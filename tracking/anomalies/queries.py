@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django.db import connection
 from django.db.models import Q, QuerySet
@@ -102,6 +103,19 @@ def subject_names(
     ids = [int(text) for kind, text in subjects if kind == "api_key"]
     keys = ApiKey.objects.for_organization(organization).filter(pk__in=ids)
     return named | {("api_key", str(pk)): name for pk, name in keys.values_list("pk", "name")}
+
+
+def calls_query(*, anomaly: Anomaly) -> str:
+    """Write the filters that show an anomaly's calls, as the list of calls takes them."""
+    params = {"project": "project", "api_key": "key", "model": "model"}
+    asked = {
+        "organization": anomaly.organization.slug,
+        "from": anomaly.began_on.isoformat(),
+        "to": anomaly.last_on.isoformat(),
+    }
+    if anomaly.subject_kind in params:
+        asked[params[anomaly.subject_kind]] = anomaly.subject
+    return urlencode(asked)
 
 
 def anomalies_of(*, part: Slice, days: Days) -> QuerySet[Anomaly]:

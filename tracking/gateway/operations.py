@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import psycopg
@@ -252,6 +253,8 @@ async def _hold_for(
         # What is left of the site's own budgets is told to nobody.
         if isinstance(refusal, RequestExceedsBudget) and "left_usd" in refusal.details:
             _tell_affordable(refusal, worst)
+        if isinstance(refusal, BudgetExceeded | RequestExceedsBudget):
+            _tell_where_to_ask(refusal, caller)
         raise refusal
     assert verdict.amount_usd is not None
     origin = instead_of.call if instead_of else None
@@ -293,6 +296,14 @@ def _tell_affordable(refusal: RequestExceedsBudget, worst: Estimate) -> None:
     cap = worst.output_cap_within(unspent)
     if cap is not None:
         refusal.details["affordable_max_tokens"] = max(cap, 0)
+
+
+def _tell_where_to_ask(refusal: DomainError, caller: Caller) -> None:
+    """Add the address of the page on which the key's user asks for more of the budget."""
+    asked = {"organization": caller.organization_slug, "budget": refusal.details["budget_id"]}
+    url = f"{settings.COSTSITE_BASE_URL}/requests/?{urlencode(asked)}"
+    refusal.details["ask_for_more_url"] = url
+    refusal.message = f"{refusal.message} Ask for more: {url}"
 
 
 async def _hold_in_time(work: Runtime, asked: HoldRequest, *, room_by: float) -> Verdict:

@@ -14,6 +14,7 @@ from budgets.alerts.readings import BalanceNow, balances_of
 from budgets.core.money import ZERO_USD, format_usd
 from budgets.limits.models import Budget
 from budgets.limits.periods import window_at
+from budgets.limits.targets import names_of
 from budgets.tenancy.models import Organization
 from tracking.observations.queries import Wanted, balance_days
 from tracking.usage.forecast import MOST_DAYS, DayCost, Forecast, Window, forecast
@@ -49,8 +50,11 @@ def outlooks(*, asked: Wanted, now: datetime) -> Told:
     told: Told = {
         kind: {one: [] for one in asked.organizations} for kind in ("forecast", "runs_out")
     }
+    names = names_of(subjects=[(case.balance.each, case.balance.subject) for case in cases])
     for case, known in zip(cases, _histories(cases), strict=True):
-        for kind, figure in _figures(case, known, now):
+        whose = names.get((case.balance.each, case.balance.subject), "")
+        name = f"{case.balance.name} ({whose})" if whose else case.balance.name
+        for kind, figure in _figures(case, known, name, now):
             told[kind][case.organization.pk].append(figure)
     return told
 
@@ -94,7 +98,7 @@ def _asked(number: int, case: _Case) -> dict[str, Any]:
 
 
 def _figures(
-    case: _Case, history: Sequence[DayCost], now: datetime
+    case: _Case, history: Sequence[DayCost], name: str, now: datetime
 ) -> Iterator[tuple[str, Figure]]:
     balance, zone = case.balance, case.organization.zone
     told = forecast(
@@ -110,12 +114,12 @@ def _figures(
     if not isinstance(told, Forecast):
         return
     if balance.window != Budget.Window.TOTAL:
-        yield "forecast", _figure(case, told, told.expected_usd * 100 / balance.limit)
+        yield "forecast", _figure(case, told, name, told.expected_usd * 100 / balance.limit)
     days = None if told.reached_on is None else Decimal((told.reached_on - case.today).days)
-    yield "runs_out", _figure(case, told, days)
+    yield "runs_out", _figure(case, told, name, days)
 
 
-def _figure(case: _Case, told: Forecast, value: Decimal | None) -> Figure:
+def _figure(case: _Case, told: Forecast, name: str, value: Decimal | None) -> Figure:
     balance = case.balance
     period = window_at(
         window=balance.window, zone=case.organization.zone, instant=balance.window_start
@@ -125,7 +129,7 @@ def _figure(case: _Case, told: Forecast, value: Decimal | None) -> Figure:
         "budget",
         f"{balance.budget_id}/{balance.subject}" if balance.subject else str(balance.budget_id),
         value,
-        name=balance.name,
+        name=name,
         limit=balance.limit,
         budget_id=balance.budget_id,
         window_start=balance.window_start,

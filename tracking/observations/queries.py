@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
 
 from django.conf import settings
 from django.db import connection
@@ -21,7 +20,7 @@ from budgets.core.money import format_usd
 from budgets.core.sql import read_sql
 from budgets.tenancy.models import Organization
 from tracking.anomalies.models import Anomaly
-from tracking.anomalies.queries import subject_names
+from tracking.anomalies.queries import calls_query, subject_names
 from tracking.usage.terms import Days
 
 ERRORS_OVER = timedelta(hours=1)
@@ -156,22 +155,9 @@ def _anomaly(row: Anomaly, kind: str, subject: str, name: str) -> Figure:
             ("Spent", f"{format_usd(row.cost_usd)} from {span}"),
             ("Usual", format_usd(row.usual_usd)),
             *(("Because of", sentence) for sentence in row.cause),
-            ("Calls", calls_url(row)),
+            ("Calls", f"{settings.COSTSITE_BASE_URL}/spending/calls/?{calls_query(anomaly=row)}"),
         ),
     )
-
-
-def calls_url(row: Anomaly) -> str:
-    """Give the address of the list of an anomaly's calls."""
-    filters = {"project": "project", "api_key": "key", "model": "model"}
-    asked = {
-        "organization": row.organization.slug,
-        "from": row.began_on.isoformat(),
-        "to": row.last_on.isoformat(),
-    }
-    if row.subject_kind in filters:
-        asked[filters[row.subject_kind]] = row.subject
-    return f"{settings.COSTSITE_BASE_URL}/spending/calls/?{urlencode(asked)}"
 
 
 def balance_days(*, asked: Sequence[Mapping[str, Any]], days: int) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ _UNITS = {"requests": "requests", "tokens": "tokens", "in_flight": "requests in 
 class BudgetLine:
     """One budget in its current window; amounts in its unit, widths in percent of a bar."""
 
+    budget_id: int
     name: str
     whose: str
     unit: str
@@ -105,6 +106,7 @@ def _line(
     spent = min(_percent(standing.spent, standing.limit), Decimal(100))
     held = min(_percent(standing.held, standing.limit), 100 - spent)
     return BudgetLine(
+        budget_id=standing.budget_id,
         name=standing.name,
         whose=_whose(standing, names),
         unit=standing.unit,

@@ -21,6 +21,7 @@ from tracking.spending.filters import named_filters
 from tracking.spending.frame import Frame
 from tracking.spending.groups import Groups, groups_of
 from tracking.spending.selection import Selection
+from tracking.spending.unusual import UnusualLine, unusual_lines
 from tracking.usage.outlook import Outlook, budget_outlooks
 from tracking.usage.queries import calls_of, in_flight_of, usage_of
 from tracking.usage.question import place_text
@@ -50,6 +51,7 @@ class SpendingPage:
     groups: Groups
     waste: Waste
     saved: Saved
+    unusual: tuple[UnusualLine, ...]
     calls: tuple[Call, ...]
     has_more_calls: bool
     key_hint: ApiKey | None
@@ -105,6 +107,7 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
         groups=groups_of(frame=frame, part=part, total_usd=usage.total.cost_usd),
         waste=waste_of(part=part, days=selection.days, most_duplicates=1),
         saved=saved_of(part=part, days=selection.days),
+        unusual=unusual_lines(part=part, days=selection.days),
         calls=calls.calls,
         has_more_calls=calls.older is not None,
         key_hint=_newest_key(viewer, now) if not usage.total.calls else None,

@@ -108,7 +108,7 @@ def test_tells_once_a_window_that_a_budget_will_not_last(
     [
         (
             "anomaly",
-            Figure("project", "7", Decimal(40), name="nightly"),
+            Figure("organization", "project:7", Decimal(40), name="Project nightly"),
             "Project nightly: unusual spend, $40.00 above the usual",
         ),
         ("error_rate", Figure("organization", "", Decimal("12.5")), "12.5 % of calls fail"),

@@ -161,6 +161,10 @@ def test_tells_a_budget_that_is_used_up_and_lets_through_when_it_is_raised(
     }
     assert told.error["budget"] == alice.budget.name
     assert told.error["remedy"]
+    url = told.error["ask_for_more_url"]
+    slug, pk = alice.organization.slug, alice.budget.pk
+    assert url == f"{site.url}/requests/?organization={slug}&budget={pk}"
+    assert told.error["message"].endswith(f" Ask for more: {url}")
     ends_at = parse_datetime(told.error["resets_at"])
     assert ends_at is not None
     assert clock.now() < ends_at <= clock.now() + timedelta(days=1)

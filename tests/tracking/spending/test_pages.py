@@ -428,7 +428,7 @@ def test_asks_the_database_a_fixed_number_of_times(
     # budgets, calls, in flight; for the forecast the budgets and their past; the groups; waste in
     # all, by kind, and what was repeated; what the cache saved. Each set of figures asks how far the
     # rollups go.
-    with django_assert_num_queries(22):
+    with django_assert_num_queries(23):
         client.get("/spending/")
 
 
