@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from tracking.anomalies.admin import AnomalyAdmin
 from tracking.gateway.admin import ProviderAdmin
 from tracking.gateway.admin_aliases import AliasAdmin, RouteEditionAdmin, RouteHealthAdmin
+from tracking.gateway.admin_refused import RefusedCallsAdmin
 from tracking.ledger.admin import CostRecordAdmin
 from tracking.pricing.admin import CatalogModelAdmin, PriceAdmin, PriceBookEditionAdmin
 from tracking.pricing.admin_rules import PriceRuleAdmin
 
 __all__ = [
     "AliasAdmin",
+    "AnomalyAdmin",
     "CatalogModelAdmin",
     "CostRecordAdmin",
     "PriceAdmin",
     "PriceBookEditionAdmin",
     "PriceRuleAdmin",
     "ProviderAdmin",
+    "RefusedCallsAdmin",
     "RouteEditionAdmin",
     "RouteHealthAdmin",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -64,7 +65,7 @@ def prepare_organizations(*, now: datetime) -> int:
     return len(lacking)
 
 
-def _add(organizations: list[Organization], now: datetime) -> None:
+def _add(organizations: Sequence[Organization], now: datetime) -> None:
     Channel.objects.bulk_create(
         [
             Channel(

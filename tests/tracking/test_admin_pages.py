@@ -26,12 +26,14 @@ from budgets.plans.models import Plan
 from budgets.tenancy.models import ApiKey, Membership, Organization, Project, User
 from tests import make
 from tests.admin_pages import list_of, new, page_of, staff, submit, superuser, text_of
+from tracking.anomalies.models import Anomaly
 from tracking.gateway.connections import connect_provider, put_alias
 from tracking.gateway.models import (
     Alias,
     AliasTarget,
     CachedAnswer,
     Provider,
+    RefusedCalls,
     RouteEdition,
     RouteHealth,
     StoredAnswer,
@@ -106,7 +108,32 @@ def add_a_row_everywhere() -> None:
     add_a_route(organization, number)
     PriceRule.objects.create(organization=organization, factor="0.8", valid_from=make.NOW)
     Tick.objects.create(job=f"job-{number}", ran_at=make.NOW)
+    add_what_alerts_are_told_from(key)
     add_what_only_operations_write(key)
+
+
+def add_what_alerts_are_told_from(key: ApiKey) -> None:
+    """Make an anomaly, and a count of refused calls."""
+    Anomaly.objects.create(
+        organization=key.organization,
+        subject_kind="api_key",
+        subject=str(key.pk),
+        began_on=make.NOW.date(),
+        last_on=make.NOW.date(),
+        starts_at=make.NOW,
+        ends_at=make.NOW,
+        cost_usd=Decimal(9),
+        usual_usd=Decimal(1),
+        found_at=make.NOW,
+    )
+    RefusedCalls.objects.create(
+        organization=key.organization,
+        api_key_id=key.pk,
+        model="gpt-4o-mini",
+        code="budget_exceeded",
+        starts_at=make.NOW,
+        calls=3,
+    )
 
 
 def add_what_only_operations_write(key: ApiKey) -> None:

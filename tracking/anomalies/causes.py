@@ -209,7 +209,9 @@ def _as_storm(why: Why, now: Cells, before: Cells, repeats: Repeats) -> Why:
     failed_now, failed_before = (_part(one.failed_calls, one.calls) for one in (new, old))
     if failed_now >= _STORM_SHARE and failed_now >= 2 * failed_before:
         again.append(f"{new.failed_calls:,} of {new.calls:,} failed")
-    if _part(new.attempts, new.calls) >= _STORM_ATTEMPTS * max(_part(old.attempts, old.calls), 1):
+    if _part(new.attempts, new.calls) >= _STORM_ATTEMPTS * max(
+        _part(old.attempts, old.calls), Decimal(1)
+    ):
         again.append(f"{new.attempts:,} attempts for {new.calls:,} calls")
     if not again or why.more_usd <= 0:
         return why

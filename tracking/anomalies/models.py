@@ -23,12 +23,12 @@ class Anomaly(models.Model):
         API_KEY = "api_key", "API key"
         MODEL = "model"
 
-    organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="+")
+    organization = models.ForeignKey(Organization, on_delete=models.PROTECT, related_name="+")
     subject_kind = models.CharField(max_length=12, choices=Kind.choices)
     subject = models.CharField(max_length=160, blank=True, help_text="Id, or a model's name.")
     part_of = models.ForeignKey(
         "self",
-        on_delete=models.CASCADE,
+        on_delete=models.PROTECT,
         null=True,
         related_name="parts",
         help_text="The wider one that it explains: only that is told of the organization.",

@@ -47,7 +47,7 @@ def find_anomalies(*, now: datetime) -> int:
 
 
 def _unusual_of(organization: Organization, past: Past, now: datetime) -> list[Unusual]:
-    begins = hour_begins(organization, now)
+    begins = hour_begins(organization, now=now)
     return unusual_spans(
         days=past.days.get(organization.pk, {}),
         hours=past.hours.get(organization.pk, {}),
@@ -72,7 +72,9 @@ def _keep(organization: Organization, unusual: Sequence[Unusual], now: datetime)
                 _go_on(organization, row, one, now)
                 continue
             whole = whole_of(one=one, wholes=wholes)
-            known[one.subject] = _begin(organization, one, whole and known[whole], now)
+            known[one.subject] = _begin(
+                organization, one, None if whole is None else known[whole], now
+            )
             if whole is None:
                 wholes.append(one.subject)
 
@@ -129,7 +131,7 @@ def _span(organization: Organization, one: Unusual, now: datetime) -> _Span:
     if one.hour is None:
         starts_at, ends_at = _day(organization, one.on)
     else:
-        starts_at = hour_begins(organization, now) + one.hour * HOUR
+        starts_at = hour_begins(organization, now=now) + one.hour * HOUR
         ends_at = starts_at + HOUR
     return _Span(starts_at, ends_at, starts_at - timedelta(weeks=one.weeks_ago))
 

@@ -49,7 +49,8 @@ def past_of(*, organizations: Sequence[Organization], now: datetime) -> Past:
         for one in organizations
     ]
     hours = [
-        {"organization": one.pk, "hour": hour_begins(one, now).isoformat()} for one in organizations
+        {"organization": one.pk, "hour": hour_begins(one, now=now).isoformat()}
+        for one in organizations
     ]
     of_days: dict[int, dict[date, dict[Cell, Figures]]] = defaultdict(lambda: defaultdict(dict))
     for row in _rows("days", {"asked": json.dumps(days), "days": MOST_DAYS + 1}):
@@ -62,7 +63,7 @@ def past_of(*, organizations: Sequence[Organization], now: datetime) -> Past:
     return Past(of_days, of_hours)
 
 
-def hour_begins(organization: Organization, now: datetime) -> datetime:
+def hour_begins(organization: Organization, *, now: datetime) -> datetime:
     """Give the instant at which this hour of an organization's clock began."""
     local = now.astimezone(organization.zone)
     return now - timedelta(

@@ -156,7 +156,7 @@ def test_tells_that_a_provider_is_down_to_those_who_call_it(
 
 
 def note(statement: str, provider: Provider, **values: Any) -> RouteHealth:
-    asked = {"provider": provider.pk, "model": "gpt-4o-mini"} | values
+    asked: dict[str, Any] = {"provider": provider.pk, "model": "gpt-4o-mini"} | values
     with connection.cursor() as cursor:
         cursor.execute(read_sql("tracking.gateway", statement), asked)
     return RouteHealth.objects.get()
