@@ -61,3 +61,8 @@ class ProviderInterrupted(ProviderFailure):
     bill the call, so it is charged as an estimate."""
 
     may_be_billed = True
+
+
+# How reading ends of what has the right names and the wrong kinds under them: a provider may say
+# anything, and what there is no reading is no answer.
+NONSENSE = (AttributeError, IndexError, KeyError, TypeError, ValueError)

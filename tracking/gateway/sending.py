@@ -172,9 +172,10 @@ class Whole(Sending):
         endpoint, request = self.admitted.found.endpoint, self.admitted.found.request
         try:
             answer = await providers.send(call)
+            self._reply = reply = endpoint.translated(request=request, reply=answer)
         except ProviderFailure as failure:
+            failure.details.setdefault("provider", call.route.provider)
             return operations.end_of_failure(failure)
-        self._reply = reply = endpoint.translated(request=request, reply=answer)
         usage = endpoint.usage(request=request, reply=reply)
         is_counted_here = usage is None
         if usage is None:

@@ -24,7 +24,7 @@ from tracking.gateway.caching.store import KeptAnswer
 from tracking.gateway.doors.call import ProviderCall
 from tracking.gateway.endpoints.endpoint import EventReader
 from tracking.gateway.ends import End
-from tracking.gateway.failures import ProviderFailure, ProviderInterrupted
+from tracking.gateway.failures import NONSENSE, ProviderFailure, ProviderInterrupted
 from tracking.gateway.operations import Admitted, Charged
 from tracking.gateway.pipe import Pipe
 from tracking.gateway.runtime import Runtime
@@ -124,7 +124,10 @@ class Relay(Sending):
             async for events in blocks:
                 if self._caching is not None:
                     self._came += [event.body for event in events]
-                told = b"".join([self._events.pass_on(event) for event in events])
+                try:
+                    told = b"".join([self._events.pass_on(event) for event in events])
+                except NONSENSE as error:
+                    raise ProviderInterrupted(provider=call.route.provider) from error
                 if self._events.has_begun and not self._begun.done():
                     self._clock.note_first_byte()
                     self._begun.set_result(None)

@@ -116,6 +116,10 @@ class Receipt:
     attempts: tuple[Attempt, ...]
     budgets: tuple[ChargedBudget, ...]
     forgotten_budgets: int
+    # The call that this one was made in place of, or whose answer was given again.
+    origin_request_id: UUID | None
+    is_cached: bool
+    saved_usd: Decimal
 
     @property
     def total_usd(self) -> Decimal:
@@ -163,16 +167,16 @@ def receipt_of(
     )
     if not entries:
         raise CallNotFound
-    records = (
+    records = list(
         CostRecord.objects.for_organization(organization)
         .filter(request_id=request_id)
         .select_related("price__model", "price_rule__organization", "price_rule__plan")
         .order_by("attempt")
     )
-    return _receipt(entries, [_attempt(record) for record in records])
+    return _receipt(entries, records)
 
 
-def _receipt(entries: Sequence[JournalEntry], attempts: Sequence[Attempt]) -> Receipt:
+def _receipt(entries: Sequence[JournalEntry], records: Sequence[CostRecord]) -> Receipt:
     first = entries[0]
     budgets = _budgets(first)
     return Receipt(
@@ -187,10 +191,13 @@ def _receipt(entries: Sequence[JournalEntry], attempts: Sequence[Attempt]) -> Re
         tags=tuple(first.tags),
         held_usd=first.held_usd,
         bookings=tuple(_booking(entry) for entry in entries),
-        attempts=tuple(attempts),
+        attempts=tuple(_attempt(record) for record in records),
         budgets=budgets,
         # Balances of rate limits are not kept for long once their minute is over.
         forgotten_budgets=len(first.balance_ids) - len(budgets),
+        origin_request_id=next((r.origin_request_id for r in records if r.origin_request_id), None),
+        is_cached=any(record.outcome == CostRecord.Outcome.CACHED for record in records),
+        saved_usd=sum((record.saved_usd for record in records), ZERO_USD),
     )
 
 

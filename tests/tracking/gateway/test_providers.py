@@ -17,6 +17,7 @@ import pytest
 from tests.fakes.upstream import Gate, Script, Upstream
 from tests.serving import eventually
 from tracking.gateway import failures, providers
+from tracking.gateway.doors import sessions
 from tracking.gateway.doors.call import ProviderCall, Route
 
 WAYS = {
@@ -269,3 +270,31 @@ def demo(model: str, prompt: str, *, cap: int = 50) -> ProviderCall:
         parameters=asked(prompt, cap=cap),
         timeout_s=30,
     )
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "rebound.example"])
+async def test_calls_no_address_of_our_own_network_unless_it_is_listed(
+    call: ProviderCall,
+    send: Callable[[ProviderCall], Awaitable[list[Any]]],
+    upstream: Upstream,
+    host: str,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever the name stood for when it was saved: it is judged by what it stands for now."""
+    settings.COSTSITE_PROVIDER_NETWORKS = []
+    resolve = sessions.addresses_of
+
+    def rebound(*, host: str, port: int) -> list[str]:
+        return ["10.0.0.7"] if host == "rebound.example" else resolve(host=host, port=port)
+
+    monkeypatch.setattr(sessions, "addresses_of", rebound)
+    address = upstream.url.replace("127.0.0.1", host)
+    if host == "rebound.example":
+        address = "https://rebound.example/v1"
+
+    with pytest.raises(failures.ProviderUnavailable) as failed:
+        await send(replace(call, route=replace(call.route, base_url=address)))
+
+    assert not failed.value.may_be_billed
+    assert not upstream.requests

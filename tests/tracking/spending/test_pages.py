@@ -380,6 +380,16 @@ def test_explains_an_estimate_that_nobody_has_confirmed(alice: ApiKey) -> None:
     assert "No attempt was recorded" in shown
 
 
+def test_a_receipt_leads_to_the_call_that_it_was_made_in_place_of(alice: ApiKey) -> None:
+    failed, _ = make.call(key=alice)
+    request, _ = make.call(key=alice, origin_request_id=failed)
+
+    page = get(alice.user, f"/spending/calls/{request}/").content.decode()
+
+    assert f'href="/spending/calls/{failed}/' in page
+    assert "Made in place of" in page
+
+
 def test_writes_no_receipt_of_a_colleagues_call_for_a_member(alice: ApiKey, bob: ApiKey) -> None:
     alices, _ = make.call(key=alice)
     bobs, _ = make.call(key=bob)

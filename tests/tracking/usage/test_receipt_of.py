@@ -183,3 +183,32 @@ def test_has_no_receipt_of_another_organization_another_user_or_an_open_call(
     with pytest.raises(CallNotFound):
         receipt_of(organization=acme, request_id=open_request)
     assert receipt_of(organization=acme, request_id=request, user_id=alice.user_id)
+
+
+def test_tells_which_call_a_fallback_was_made_in_place_of(
+    acme: Organization, alice: ApiKey
+) -> None:
+    failed, _ = make.call(key=alice)
+    request, _ = make.call(key=alice, origin_request_id=failed)
+
+    receipt = receipt_of(organization=acme, request_id=request)
+
+    assert (receipt.origin_request_id, receipt.is_cached, receipt.saved_usd) == (failed, False, 0)
+    assert receipt_of(organization=acme, request_id=failed).origin_request_id is None
+
+
+def test_tells_whose_answer_the_cache_gave_again_and_what_that_saved(
+    acme: Organization, alice: ApiKey
+) -> None:
+    first, cost_usd = make.call(key=alice)
+    hit, _ = make.call(
+        key=alice,
+        origin_request_id=first,
+        outcome=CostRecord.Outcome.CACHED,
+        saved_usd=cost_usd,
+    )
+
+    receipt = receipt_of(organization=acme, request_id=hit)
+
+    assert (receipt.origin_request_id, receipt.is_cached) == (first, True)
+    assert receipt.saved_usd == cost_usd > 0

@@ -28,6 +28,19 @@ _DOORS = {
     "demo": "library",
 }
 
+# What is in every answer of an endpoint: a list of objects, or a text. Without it there is none.
+ESSENTIAL = {
+    "chat.completions": "choices",
+    "completions": "choices",
+    "embeddings": "data",
+    "images.generations": "data",
+    "messages": "content",
+    "moderations": "results",
+    "rerank": "results",
+    "responses": "output",
+    "audio.transcriptions": "text",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -88,3 +101,9 @@ class Event(NamedTuple):
 
     body: dict[str, Any]
     raw: bytes = b""
+
+
+def is_sound(content_type: str) -> bool:
+    """Tell whether an answer's type can be that of sound; whatever else came is no speech."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind.startswith("audio/") or kind == "application/octet-stream"

@@ -17,8 +17,10 @@ from typing import Any
 
 import httpx
 
+from budgets.http.outbound import AddressRefused
 from tracking.gateway import failures
-from tracking.gateway.doors.call import ProviderCall, Reply, Route
+from tracking.gateway.doors import sessions
+from tracking.gateway.doors.call import ESSENTIAL, ProviderCall, Reply, Route, is_sound
 from tracking.gateway.doors.statuses import failure_of_status, failure_told, message_of, retry_after
 
 
@@ -43,16 +45,6 @@ _FUNCTIONS = {
 # What it calls a server of OpenAI's dialect, where that is not "openai".
 _COMPATIBLE = {"chat.completions": "hosted_vllm", "rerank": "hosted_vllm"}
 _COMPATIBLE |= {"completions": "text-completion-openai"}
-# What an answer of each endpoint cannot be without.
-_ESSENTIAL = {
-    "chat.completions": "choices",
-    "completions": "choices",
-    "embeddings": "data",
-    "moderations": "results",
-    "rerank": "results",
-    "images.generations": "data",
-    "audio.transcriptions": "text",
-}
 
 
 def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
@@ -173,21 +165,30 @@ async def send(call: ProviderCall) -> Reply:
     function = getattr(library, _FUNCTIONS[call.endpoint])
     try:
         async with asyncio.timeout(call.timeout_s):
+            await _judged(call.route)
             answer = await function(**arguments_of(call, is_streamed=False))
     except Exception as error:  # The door: what the library raises stops here.
         raise _failure(error, call.route, was_begun=False) from error
     if isinstance(getattr(answer, "content", None), bytes):
-        return _sound(answer)
+        return _sound(answer, call.route)
     plain = _plain(answer)
-    essential = plain.get(_ESSENTIAL[call.endpoint])
+    essential = plain.get(ESSENTIAL[call.endpoint])
     if essential is None or essential == []:
         raise failures.ProviderInterrupted(provider=call.route.provider)
     return Reply(plain)
 
 
-def _sound(answer: Any) -> Reply:
+def _sound(answer: Any, route: Route) -> Reply:
     kind = answer.response.headers.get("content-type") or "application/octet-stream"
+    if not is_sound(kind):
+        raise failures.ProviderInterrupted(provider=route.provider)
     return Reply({}, content=answer.content, content_type=kind)
+
+
+async def _judged(route: Route) -> None:
+    """Refuse an address that must not be called; the library connects by itself."""
+    if route.base_url:
+        await sessions.judge(route.base_url)
 
 
 def try_out(call: ProviderCall) -> None:
@@ -215,6 +216,7 @@ async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
     was_begun = False
     try:
         async with asyncio.timeout_at(first_until):
+            await _judged(call.route)
             answer = await function(**arguments_of(call, is_streamed=True))
         chunks = aiter(answer)
         chunk = await _next(chunks, first_until)
@@ -296,7 +298,9 @@ def _failure(error: Exception, route: Route, *, was_begun: bool) -> failures.Pro
 def _failure_class(error: Exception, *, was_begun: bool) -> type[failures.ProviderFailure]:
     """Judge by how far the call had come, and by the status if the provider answered with one."""
     status = None if was_begun else _answered_status(error)
-    if status is None and not was_begun and _never_connected(error):
+    if isinstance(error, AddressRefused) or (
+        status is None and not was_begun and _never_connected(error)
+    ):
         return failures.ProviderUnavailable
     if status is None and isinstance(error, (TimeoutError, _Library.loaded.Timeout)):
         return failures.ProviderTimeout

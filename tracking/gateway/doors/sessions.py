@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 from functools import lru_cache
 from ipaddress import ip_address
 
@@ -18,7 +19,10 @@ _LISTED = "COSTSITE_PROVIDER_NETWORKS"
 _MOST_CONNECTIONS = 4096
 # A name is resolved anew after so long; what it stood for was judged, and is what is connected to.
 _NAMES_KEPT_S = 10
+_MOST_JUDGED = 4096
+_PORTS = {"http": 80, "https": 443}
 
+_judged_until: dict[tuple[str, tuple[object, ...]], float] = {}
 _sessions: dict[tuple[asyncio.AbstractEventLoop, str], aiohttp.ClientSession] = {}
 
 
@@ -40,6 +44,22 @@ async def close() -> None:
     loop = asyncio.get_running_loop()
     for key in [key for key in _sessions if key[0] is loop]:
         await _sessions.pop(key).close()
+
+
+async def judge(base_url: str) -> None:
+    """Refuse an address that must not be called, for what then connects to it by itself.
+
+    :raises AddressRefused: if what its name stands for now, or did some seconds ago, must not be
+    """
+    listed = tuple(settings.COSTSITE_PROVIDER_NETWORKS)
+    if _judged_until.get((base_url, listed), 0.0) < time.monotonic():
+        parsed = parse(base_url)
+        port = parsed.port or _PORTS[parsed.scheme]
+        found = await asyncio.to_thread(addresses_of, host=parsed.host, port=port)
+        refuse_unless_public(addresses=found, scheme=parsed.scheme, listed=_LISTED)
+        if len(_judged_until) >= _MOST_JUDGED:
+            _judged_until.clear()
+        _judged_until[base_url, listed] = time.monotonic() + _NAMES_KEPT_S
 
 
 class JudgingResolver(AbstractResolver):

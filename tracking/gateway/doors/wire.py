@@ -25,6 +25,7 @@ from budgets.http.wire import json_bytes
 from tracking.gateway import failures
 from tracking.gateway.doors import statuses
 from tracking.gateway.doors.call import (
+    ESSENTIAL,
     LIBRARY_NAMES,
     MESSAGES_ADDRESSES,
     WIRE_ADDRESSES,
@@ -32,11 +33,12 @@ from tracking.gateway.doors.call import (
     ProviderCall,
     Reply,
     Route,
+    is_sound,
 )
 from tracking.gateway.doors.frames import Frames, FrameTooLong, data_of
 from tracking.gateway.doors.sessions import close, session
 
-__all__ = ["close", "send", "stream", "takes"]
+__all__ = ["close", "read_reply", "send", "stream", "takes"]
 
 # A whole answer, or one event of a stream: pictures and speech come as large as this.
 _MOST_BYTES = 64_000_000
@@ -63,11 +65,8 @@ _NATIVE = MappingProxyType(
         "responses": frozenset({"response.completed", "response.incomplete", "response.failed"}),
     }
 )
-# What the answers of some endpoints are lists of; without one they are none.
-_LISTS = {"chat.completions": "choices", "messages": "content", "responses": "output"}
+_MAY_BE_EMPTY = frozenset({"messages", "responses"})
 _ANTHROPIC_VERSION = "2023-06-01"
-# Whose answers are bytes or text, and not always JSON.
-_ANY_CONTENT = frozenset({"audio.speech", "audio.transcriptions"})
 _DONE = b"[DONE]"
 
 
@@ -81,7 +80,7 @@ async def send(call: ProviderCall) -> Reply:
     try:
         async with asyncio.timeout(call.timeout_s), _answer(call, _asked(call)) as answer:
             content = await _whole(answer, most=_MOST_BYTES)
-            return _reply(call, answer.content_type, content)
+            return read_reply(call, answer.content_type, content)
     except _KNOWN as error:
         raise _failure(error, call.route) from error
 
@@ -238,16 +237,15 @@ async def _whole(answer: aiohttp.ClientResponse, *, most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _reply(call: ProviderCall, content_type: str, content: bytes) -> Reply:
+def read_reply(call: ProviderCall, content_type: str, content: bytes) -> Reply:
     """Read an answer.
 
-    :raises ProviderInterrupted: if it is not what the endpoint answers with
+    :raises ProviderFailure: if it is not what the endpoint answers with
     """
-    if call.endpoint in _ANY_CONTENT and content_type != "application/json":
+    if _is_no_json(call.endpoint, content_type):
         return Reply({}, content, content_type)
     body = _read(content)
-    name = _LISTS.get(call.endpoint)
-    if name and not isinstance(body.get(name), list):
+    if not _has_essential(call.endpoint, body):
         if isinstance(body.get("error"), dict):
             # An answer that says nothing but that it is a refusal, whatever its status.
             raise failures.ProviderRefused
@@ -257,18 +255,32 @@ def _reply(call: ProviderCall, content_type: str, content: bytes) -> Reply:
     return Reply(body)
 
 
+def _is_no_json(endpoint: str, content_type: str) -> bool:
+    """Tell whether an answer is speech, or what was heard as plain text; never what a browser runs."""
+    if endpoint == "audio.transcriptions":
+        return content_type == "text/plain"
+    return endpoint == "audio.speech" and is_sound(content_type)
+
+
+def _has_essential(endpoint: str, body: Mapping[str, Any]) -> bool:
+    found = body.get(ESSENTIAL.get(endpoint, ""))
+    if endpoint == "audio.transcriptions":
+        return isinstance(found, str)
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        return False
+    return bool(found) or endpoint in _MAY_BE_EMPTY
+
+
 def _complete_choices(choices: list[Any]) -> None:
     """Put in what every answer of the dialect has, and typed clients count on.
 
-    :raises ProviderInterrupted: if there is no choice, or one that says nothing
+    :raises ProviderInterrupted: if one says nothing
     """
     for choice in choices:
-        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        if not isinstance(choice.get("message"), dict):
             raise failures.ProviderInterrupted
         choice.setdefault("finish_reason", None)
         choice["message"].setdefault("content", None)
-    if not choices:
-        raise failures.ProviderInterrupted
 
 
 async def _events(

@@ -197,10 +197,10 @@ class ChatEvents(EventReader):
             self._has_sound = self._has_sound or bool(delta.get("audio"))
             for name in _TEXTS:
                 if delta.get(name):
-                    self._texts[choice.get("index", 0)].append(delta[name])
+                    self._texts[choice.get("index", 0)].append(str(delta[name]))
             for call in delta.get("tool_calls") or ():
                 arguments = (call.get("function") or {}).get("arguments")
-                self._texts[choice.get("index", 0)].append(arguments or "")
+                self._texts[choice.get("index", 0)].append(str(arguments or ""))
 
 
 def served_tier(told: Any, *, asked: str | None) -> str:

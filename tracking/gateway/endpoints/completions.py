@@ -184,7 +184,7 @@ class CompletionEvents(EventReader):
             says = says or bool(choice.get("text") or choice.get("finish_reason"))
             if choice.get("text"):
                 self.has_begun = True
-                self._texts[choice.get("index", 0)].append(choice["text"])
+                self._texts[choice.get("index", 0)].append(str(choice["text"]))
         return says
 
 

@@ -15,9 +15,11 @@ from budgets.core.money import usd_text
 from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import CallBody, StoredText
 from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import usage_of
 from tracking.gateway.endpoints.told import EmbeddingList
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
+from tracking.gateway.failures import ProviderInterrupted
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
 from tracking.pricing.usage import Usage
@@ -106,14 +108,18 @@ class Embeddings(Endpoint[EmbeddingsRequest]):
 
     def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
         """Add ``usage.cost``: USD as text with 12 places."""
-        usage = {**reply.body.get("usage", {}), "cost": usd_text(cost_usd)}
+        usage = {**as_object(reply.body.get("usage")), "cost": usd_text(cost_usd)}
         return replace(reply, body={**reply.body, "model": model, "usage": usage})
 
     def translated(self, *, request: EmbeddingsRequest, reply: Reply) -> Reply:
         """Write the vectors as they were asked for."""
         if request.encoding_format != "base64":
             return reply
-        return replace(reply, body={**reply.body, "data": list(_packed(reply.body["data"]))})
+        try:
+            packed = list(_packed(reply.body["data"]))
+        except (KeyError, TypeError, OverflowError, struct.error):
+            raise ProviderInterrupted from None
+        return replace(reply, body={**reply.body, "data": packed})
 
 
 def _packed(data: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -72,7 +72,10 @@ class Endpoint(ABC, Generic[Asked]):
         """Give what goes to the provider, with the output cap, without ``model`` and ``stream``."""
 
     def translated(self, *, request: Asked, reply: Reply) -> Reply:
-        """Give a whole answer in this endpoint's dialect, where it was sent as another."""
+        """Give a whole answer in this endpoint's dialect, where it was sent as another.
+
+        :raises ProviderInterrupted: if there is no telling what the provider said
+        """
         return reply
 
     @abstractmethod

@@ -105,7 +105,8 @@ class Images(Endpoint[ImagesRequest]):
     def translated(self, *, request: ImagesRequest, reply: Reply) -> Reply:
         """Leave out a report of tokens that reports none."""
         if any(
-            (reply.body.get("usage") or {}).get(name) for name in ("input_tokens", "total_tokens")
+            as_object(reply.body.get("usage")).get(name)
+            for name in ("input_tokens", "total_tokens")
         ):
             return reply
         return replace(reply, body={k: v for k, v in reply.body.items() if k != "usage"})
@@ -116,8 +117,8 @@ class Images(Endpoint[ImagesRequest]):
 
 
 def _tokens_reported(reported: Mapping[str, Any]) -> dict[str, Any]:
-    given = reported.get("input_tokens_details") or {}
-    made = reported.get("output_tokens_details") or {}
+    given = as_object(reported.get("input_tokens_details"))
+    made = as_object(reported.get("output_tokens_details"))
     output = reported.get("output_tokens") or 0
     text = made.get("text_tokens") or 0
     image = made.get("image_tokens")

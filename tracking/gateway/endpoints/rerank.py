@@ -11,6 +11,7 @@ from pydantic import Field
 from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import Body, CallBody
 from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.reported_usage import read_counts
 from tracking.gateway.endpoints.told import Ranking
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
@@ -81,14 +82,14 @@ class Rerank(Endpoint[RerankRequest]):
 
     def usage(self, *, request: RerankRequest, reply: Reply) -> Usage | None:
         """Read searches and tokens, whichever the answer reports."""
-        meta = reply.body.get("meta") or {}
-        billed, counted = meta.get("billed_units") or {}, meta.get("tokens") or {}
+        meta = as_object(reply.body.get("meta"))
+        billed, counted = as_object(meta.get("billed_units")), as_object(meta.get("tokens"))
         counts = {
             "queries": billed.get("search_units") or 0,
             "input_tokens": counted.get("input_tokens")
             or billed.get("total_tokens")
             or billed.get("input_tokens")
-            or (reply.body.get("usage") or {}).get("total_tokens")
+            or as_object(reply.body.get("usage")).get("total_tokens")
             or 0,
         }
         usage = read_counts(counts)

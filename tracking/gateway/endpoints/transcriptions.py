@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from tracking.gateway.doors.call import Reply, Route
 from tracking.gateway.endpoints.bodies import CallBody, read_values
 from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.events import as_object
 from tracking.gateway.endpoints.forms import FORM, SentFile, read_form
 from tracking.gateway.endpoints.media import AUDIO_TOKENS_PER_SECOND
 from tracking.gateway.endpoints.reported_usage import read_counts
@@ -19,6 +20,7 @@ from tracking.gateway.endpoints.sound import seconds_at_most
 from tracking.gateway.endpoints.subtitles import srt, vtt
 from tracking.gateway.endpoints.told import Transcription
 from tracking.gateway.estimate import Estimate, OutputRules, fixed
+from tracking.gateway.failures import ProviderInterrupted
 from tracking.pricing.book import PricedModel
 from tracking.pricing.cost import Bounds
 from tracking.pricing.usage import Usage, UsageContradiction, seconds
@@ -28,6 +30,8 @@ _TOKENS_PER_REQUEST = 256
 _WRITTEN_TOKENS_PER_SECOND = 25
 # Groq charges ten seconds for anything shorter.
 _LEAST_SECONDS = 10
+# No clock of subtitles shows more: 99 hours.
+_MOST_SECONDS = 100 * 3600
 # Providers tell the format by the file's name.
 _SOUND = "application/octet-stream"
 _NUMBERS = ("temperature",)
@@ -93,7 +97,7 @@ class Transcriptions(Endpoint[TranscriptionRequest]):
 
     def usage(self, *, request: TranscriptionRequest, reply: Reply) -> Usage | None:
         """Read seconds or tokens, whichever the answer reports."""
-        reported = reply.body.get("usage") or {}
+        reported = as_object(reply.body.get("usage"))
         length = reported.get("seconds") or reply.body.get("duration")
         counts = _tokens_reported(reported)
         if isinstance(length, int | float) and not isinstance(length, bool):
@@ -118,9 +122,26 @@ class Transcriptions(Endpoint[TranscriptionRequest]):
         if form == "text":
             return _plain(reply, f"{body.get('text') or ''}\n")
         if form in ("srt", "vtt"):
-            segments: Sequence[Any] = body.get("segments") or ()
-            return _plain(reply, (srt if form == "srt" else vtt)(segments))
+            return _plain(reply, (srt if form == "srt" else vtt)(_segments(body)))
         return reply
+
+
+def _segments(body: Mapping[str, Any]) -> Sequence[Any]:
+    """Give what is shown one after the other.
+
+    :raises ProviderInterrupted: if any of it does not say from when to when
+    """
+    segments = body.get("segments") or ()
+    if not isinstance(segments, list | tuple) or not all(map(_is_timed, segments)):
+        raise ProviderInterrupted
+    return segments
+
+
+def _is_timed(segment: Any) -> bool:
+    if not isinstance(segment, dict):
+        return False
+    times = [segment.get("start"), segment.get("end")]
+    return all(isinstance(time, int | float) and 0 <= time < _MOST_SECONDS for time in times)
 
 
 def _plain(reply: Reply, text: str) -> Reply:
@@ -128,7 +149,7 @@ def _plain(reply: Reply, text: str) -> Reply:
 
 
 def _tokens_reported(reported: Mapping[str, Any]) -> dict[str, Any]:
-    details = reported.get("input_token_details") or {}
+    details = as_object(reported.get("input_token_details"))
     return {
         "input_tokens": reported.get("input_tokens") or 0,
         "audio_input_tokens": details.get("audio_tokens") or 0,

@@ -1,0 +1,243 @@
+"""Whatever JSON a provider answers with is read, or is taken for no answer; it never breaks the reading."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from budgets.http.errors import InternalError
+from budgets.http.wire import json_bytes
+from tests import tenants
+from tests.fakes.upstream import Upstream
+from tests.serving import Site
+from tests.tracking.gateway.test_any_request import PRICED
+from tests.tracking.pricing.strategies import patient
+from tracking.gateway.doors import wire
+from tracking.gateway.doors.call import ESSENTIAL, Event, ProviderCall, Route
+from tracking.gateway.endpoints.endpoint import Endpoint
+from tracking.gateway.endpoints.table import ENDPOINTS
+from tracking.gateway.failures import NONSENSE, ProviderFailure
+
+ROUTE = Route("test", "openai_compatible", "hosted_vllm/plain", "http://127.0.0.1:1", "k")
+NAMES = st.sampled_from(
+    [
+        "choices",
+        "message",
+        "delta",
+        "content",
+        "finish_reason",
+        "text",
+        "index",
+        "logprobs",
+        "tool_calls",
+        "function",
+        "arguments",
+        "audio",
+        "refusal",
+        "usage",
+        "prompt_tokens",
+        "completion_tokens",
+        "prompt_tokens_details",
+        "cached_tokens",
+        "total_tokens",
+        "input_tokens",
+        "output_tokens",
+        "input_tokens_details",
+        "output_tokens_details",
+        "cache_creation",
+        "cost",
+        "data",
+        "embedding",
+        "b64_json",
+        "url",
+        "results",
+        "categories",
+        "category_scores",
+        "relevance_score",
+        "document",
+        "meta",
+        "billed_units",
+        "search_units",
+        "tokens",
+        "output",
+        "type",
+        "summary",
+        "id",
+        "model",
+        "service_tier",
+        "response",
+        "message_start",
+        "content_block",
+        "stop_reason",
+        "role",
+        "segments",
+        "start",
+        "end",
+        "duration",
+        "seconds",
+        "size",
+        "quality",
+        "name",
+        "input",
+        "status",
+        "incomplete_details",
+        "reason",
+        "item",
+        "part",
+    ]
+)
+KINDS = st.sampled_from(
+    [
+        "message",
+        "text",
+        "tool_use",
+        "thinking",
+        "output_text",
+        "function_call",
+        "reasoning",
+        "refusal",
+        "message_start",
+        "message_delta",
+        "message_stop",
+        "content_block_start",
+        "content_block_delta",
+        "response.created",
+        "response.completed",
+        "response.failed",
+        "response.incomplete",
+        "response.output_text.delta",
+        "response.output_item.done",
+        "ping",
+        "error",
+        "tokens",
+        "duration",
+    ]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-(2**66), max_value=2**66)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | KINDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=5),
+    max_leaves=25,
+)
+BODIES = st.dictionaries(NAMES, VALUES, max_size=6)
+ANSWERS = st.lists(BODIES, max_size=3) | st.text(max_size=5) | VALUES
+# What an answer of each endpoint at least has: else it is none, and is not read at all.
+ASKED: Mapping[str, dict[str, Any]] = {
+    "chat.completions": {"messages": [{"role": "user", "content": "a"}]},
+    "responses": {"input": "a"},
+    "messages": {"messages": [{"role": "user", "content": "a"}], "max_tokens": 5},
+    "completions": {"prompt": "a"},
+    "embeddings": {"input": "a", "encoding_format": "base64"},
+    "moderations": {"input": "a"},
+    "rerank": {"query": "a", "documents": ["b"]},
+    "images.generations": {"prompt": "a"},
+    "audio.speech": {"input": "a", "voice": "b"},
+}
+JSON_ENDPOINTS = [e for e in ENDPOINTS if e.told_as is not None]
+STREAMED = [e for e in ENDPOINTS if "stream" in e.shape.model_fields]
+
+
+def asked_of(endpoint: Endpoint[Any]) -> Any:
+    if endpoint.name == "audio.transcriptions":
+        file = {"name": "a.mp3", "content": b"a"}
+        return endpoint.shape(model="m", file=file, response_format="srt")
+    return endpoint.shape(model="m", **ASKED[endpoint.name])
+
+
+@settings(patient, max_examples=60)
+@given(body=BODIES, answer=ANSWERS)
+@pytest.mark.parametrize("endpoint", JSON_ENDPOINTS, ids=lambda endpoint: endpoint.name)
+def test_reads_any_whole_answer(endpoint: Endpoint[Any], body: Any, answer: Any) -> None:
+    request = asked_of(endpoint)
+    sent_as = endpoint.sent_as(route=ROUTE)
+    essential = ESSENTIAL[sent_as]
+    call = ProviderCall(ROUTE, sent_as, {}, 1)
+
+    try:
+        reply = wire.read_reply(
+            call, "application/json", json.dumps({**body, essential: answer}).encode()
+        )
+        reply = endpoint.translated(request=request, reply=reply)
+    except ProviderFailure:
+        return
+    endpoint.usage(request=request, reply=reply)
+    endpoint.measured(request=request, reply=reply, model=PRICED)
+    texts = endpoint.texts(reply=reply)
+    assert texts is None or all(isinstance(text, str) for text in texts)
+    for told in (
+        endpoint.service_tier(request=request, reply=reply),
+        endpoint.finish_reason(reply=reply),
+        endpoint.provider_request_id(reply=reply),
+    ):
+        assert isinstance(told, str)
+    json_bytes(endpoint.told(reply=reply, model="m", cost_usd=Decimal(1)).body)
+
+
+@settings(patient, max_examples=60)
+@given(bodies=st.lists(BODIES, max_size=6))
+@pytest.mark.parametrize("endpoint", STREAMED, ids=lambda endpoint: endpoint.name)
+def test_reads_any_events(endpoint: Endpoint[Any], bodies: list[Any]) -> None:
+    reader = endpoint.events(request=asked_of(endpoint), model="m")
+    told, is_broken = b"", False
+
+    for body in bodies:
+        try:
+            told += reader.pass_on(Event(body, b"data: " + json.dumps(body).encode() + b"\n\n"))
+        except NONSENSE:
+            is_broken = True
+            break
+    texts = reader.texts
+    assert texts is None or all(isinstance(text, str) for text in texts)
+    assert isinstance(reader.is_whole, bool)
+    told += reader.failed(InternalError()) if is_broken else reader.ended(cost_usd=Decimal(1))
+
+    assert told.endswith(b"\n\n") or not told
+    for line in told.split(b"\n"):
+        assert line.startswith((b"data: ", b"event: ")) or not line
+
+
+SENSELESS = b'{"choices": [1], "data": [2], "results": {}, "output": 3, "content": "a", "text": {}}'
+CALLED = {
+    "chat.completions": tenants.MODEL,
+    "responses": tenants.RESPONDING,
+    "messages": tenants.WRITING,
+    "completions": "test/completion",
+    "embeddings": "test/embedding",
+    "moderations": "test/moderation",
+    "images.generations": "test/image",
+    "audio.speech": "test/tts",
+}
+
+
+@pytest.mark.parametrize("name", CALLED)
+@pytest.mark.parametrize(
+    ("content", "content_type"),
+    [(SENSELESS, "application/json"), (b"<script>alert(1)</script>", "text/html")],
+)
+def test_takes_what_makes_no_sense_for_no_answer(
+    site: Site, upstream: Upstream, name: str, content: bytes, content_type: str
+) -> None:
+    """Nothing of it reaches the client, and since the provider may bill it, the hold is charged."""
+    alice = tenants.tenant()
+    upstream.script.raw, upstream.script.content_type = content, content_type
+
+    with site.client(alice.text) as client:
+        answer = client.post(
+            f"/v1/{name.replace('.', '/')}", json={"model": CALLED[name], **ASKED[name]}
+        )
+
+    assert answer.status_code == 502, answer.text
+    assert answer.json()["error"]["code"] == "provider_error"
+    entry, record = alice.the_call()
+    assert (record.outcome, record.usage_source, entry.kind) == ("unknown", "assumed", "estimate")
+    assert entry.amount_usd > 0 or name == "moderations"
