@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from budgets.http import outbound
 from tests.fakes.upstream import Gate, Script, Upstream
 from tests.serving import eventually
 from tracking.gateway import failures, providers
@@ -283,10 +284,13 @@ async def test_calls_no_address_of_our_own_network_unless_it_is_listed(
 ) -> None:
     """Whatever the name stood for when it was saved: it is judged by what it stands for now."""
     settings.COSTSITE_PROVIDER_NETWORKS = []
-    resolve = sessions.addresses_of
 
     def rebound(*, host: str, port: int) -> list[str]:
-        return ["10.0.0.7"] if host == "rebound.example" else resolve(host=host, port=port)
+        return (
+            ["10.0.0.7"]
+            if host == "rebound.example"
+            else outbound.addresses_of(host=host, port=port)
+        )
 
     monkeypatch.setattr(sessions, "addresses_of", rebound)
     address = upstream.url.replace("127.0.0.1", host)

@@ -193,7 +193,8 @@ def test_tells_which_call_a_fallback_was_made_in_place_of(
 
     receipt = receipt_of(organization=acme, request_id=request)
 
-    assert (receipt.origin_request_id, receipt.is_cached, receipt.saved_usd) == (failed, False, 0)
+    assert (receipt.origin_request_id, receipt.is_cached) == (failed, False)
+    assert receipt.saved_usd == 0
     assert receipt_of(organization=acme, request_id=failed).origin_request_id is None
 
 

@@ -49,7 +49,7 @@ async def close() -> None:
 async def judge(base_url: str) -> None:
     """Refuse an address that must not be called, for what then connects to it by itself.
 
-    :raises AddressRefused: if what its name stands for now, or did some seconds ago, must not be
+    :raises AddressRefused: if it is not public, nor in a network that the operator lists
     """
     listed = tuple(settings.COSTSITE_PROVIDER_NETWORKS)
     if _judged_until.get((base_url, listed), 0.0) < time.monotonic():
