@@ -23,6 +23,7 @@ COST = Decimal("0.000123456789")
 FITTING = 100
 
 STEP = "select code from budgets_step(%s::json, '[]'::json)"
+STEP_ON_DAY = "select code from budgets_step(%s::json, '[]'::json, now() + %s * interval '1 day')"
 
 
 @pytest.fixture
@@ -146,6 +147,27 @@ def test_opens_a_new_window_once_whoever_comes_first(
 
     assert in_threads(ask) == THREADS * 2
     assert Balance.objects.for_organization(organization).count() == 1 + 2 + 2 + 1
+    assert mine(organization) == []
+
+
+def test_opens_windows_in_one_order(tenant: tuple[Organization, list[ApiKey]]) -> None:
+    """Steps that open the same balances wait for each other in turn, never in a circle."""
+    organization, keys = tenant
+    for each in ("", "", "", "", "user", "api_key", "model"):
+        make.budget(organization=organization, limit="1000", each=each, window="day")
+
+    days = 8
+    morning = threading.Barrier(THREADS)
+
+    def ask(own: psycopg.Connection[tuple[str]], number: int) -> int:
+        codes = []
+        for day in range(days):
+            batch = ",".join(asked(key) for key in (keys if number % 2 else reversed(keys)))
+            morning.wait(30)
+            codes += own.execute(STEP_ON_DAY, [f"[{batch}]", day]).fetchall()
+        return codes.count(("admitted",))
+
+    assert in_threads(ask) == THREADS * 2 * days
     assert mine(organization) == []
 
 

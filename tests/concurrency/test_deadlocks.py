@@ -27,7 +27,7 @@ from tests.servers import forked, own_site
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
-    from budgets.holds.terms import HoldRequest, Settlement
+    from budgets.holds.terms import HoldRequest, IdempotentName, Settlement
     from budgets.tenancy.models import ApiKey
 
 COST = Decimal("0.01")
@@ -74,6 +74,7 @@ class Mixer:
 
         often: list[Callable[[], None]] = [self.step, self.step, self.step, self.expire]
         seldom = [self.recount, self.adjust, self.change_limit, self.change_tenant, self.sweep]
+        seldom += [self.change_member, self.retire]
         while time.monotonic() < until:
             what = self.picks.choice(often if self.picks.random() < 0.85 else seldom)
             try:
@@ -100,7 +101,7 @@ class Mixer:
         """Ask for a call of anyone's, of which some expire at once and some have a name."""
         from budgets.core import clock
         from budgets.core.ids import uuid7
-        from budgets.holds.terms import HoldRequest, IdempotentName
+        from budgets.holds.terms import HoldRequest
 
         key = self.picks.choice(self.keys)
         name = self.picks.choice(NAMES)
@@ -115,8 +116,17 @@ class Mixer:
             ttl_s=self.picks.choice([0, 1, 600]),
             tags=tuple(self.picks.sample(NAMES, self.picks.randint(0, 2))),
             session=self.picks.choice(["", *NAMES]),
-            named=IdempotentName(name, name) if self.picks.random() < 0.1 else None,
+            named=self.named(),
         )
+
+    def named(self) -> IdempotentName | None:
+        """Give few names, so that steps ask for several that others ask for as well."""
+        from budgets.holds.terms import IdempotentName
+
+        if self.picks.random() < 0.7:
+            return None
+        name = self.picks.choice("abcdefgh")
+        return IdempotentName(name, name)
 
     def ending(self, request: UUID, organization: int) -> Settlement:
         """Charge a call, sometimes more than was held."""
@@ -194,6 +204,29 @@ class Mixer:
             plan = Plan.objects.get(code=self.picks.choice(["small", "large"]))
             operations.change_plan(organization=organization, plan=plan)
 
+    def change_member(self) -> None:
+        """Give a member a plan of their own, or take it away."""
+        from budgets.holds import operations
+        from budgets.plans.models import Plan
+        from budgets.tenancy.models import Membership
+
+        member = self.picks.choice(list(Membership.objects.order_by("pk")))
+        code = self.picks.choice(["small", "large", ""])
+        plan = Plan.objects.get(code=code) if code else None
+        operations.change_member_plan(membership=member, plan=plan)
+
+    def retire(self) -> None:
+        """Take any budget out of force, or bring it back."""
+        from budgets.holds import operations
+        from budgets.limits.models import Budget
+
+        budget = self.picks.choice(list(Budget.objects.order_by("pk")))
+        if self.picks.random() < 0.3:
+            operations.retire_budget(budget=budget)
+        else:
+            budget.active = True
+            operations.put_budget(budget=budget)
+
     def sweep(self) -> None:
         """Seal, and delete what is old."""
         from budgets.core import clock
@@ -201,7 +234,8 @@ class Mixer:
 
         now = clock.now()
         operations.seal(now=now)
-        operations.sweep_names(now=now)
+        # Names that steps are asking for at this moment, too.
+        operations.sweep_names(now=now + timedelta(hours=24))
         # Sooner than in an hour, but never a minute that a call could still fall into.
         operations.sweep_rate_balances(now=now + timedelta(minutes=57))
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connection, transaction
 
 from budgets.core import clock
 from budgets.holds import operations
 from budgets.holds.models import Hold, IdempotencyKey
+from budgets.holds.terms import Settlement
 from budgets.limits.models import Balance, Budget, LimitRaise
 from tests import make, tenants
 from tests.sessions import Session, await_waiting, session
@@ -72,11 +74,8 @@ def _on_its_own(work: Callable[[], None], backend: list[int]) -> None:
         connection.close()
 
 
-@pytest.mark.parametrize("who_comes", ["the organization", "a member"])
-@pytest.mark.parametrize("plan_first", [True, False])
-def test_a_new_budget_of_a_plan_counts_who_comes_onto_it_beside_it(
-    alice: Tenant, who_comes: str, plan_first: bool
-) -> None:
+def new_budget_beside(alice: Tenant, *, who_comes: str, comes_first: bool) -> Budget:
+    """Put a budget on a plan while somebody comes onto it."""
     plan = make.plan(code=f"large-{alice.organization.pk}")
     budget = Budget(plan=plan, name="new", limit_amount=Decimal(1), window="total", each="user")
 
@@ -90,11 +89,55 @@ def test_a_new_budget_of_a_plan_counts_who_comes_onto_it_beside_it(
         else:
             operations.change_plan(organization=alice.organization, plan=plan)
 
-    beside(*((come, put) if plan_first else (put, come)))
+    beside(*((come, put) if comes_first else (put, come)))
+    return budget
 
-    balance = Balance.objects.for_organization(alice.organization).get(budget=budget)
-    assert balance.spent == Decimal("0.7")
+
+def spent_by(alice: Tenant, budget: Budget) -> Decimal:
+    balances = Balance.objects.for_organization(alice.organization).filter(budget=budget)
+    return sum((balance.spent for balance in balances), Decimal(0))
+
+
+def test_who_comes_onto_a_plan_before_its_new_budget_counts(alice: Tenant) -> None:
+    budget = new_budget_beside(alice, who_comes="all of it", comes_first=True)
+
+    assert spent_by(alice, budget) == Decimal("0.7")
     assert not alice.differences()
+
+
+def test_who_comes_onto_a_plan_after_its_new_budget_counts(alice: Tenant) -> None:
+    budget = new_budget_beside(alice, who_comes="all of it", comes_first=False)
+
+    assert spent_by(alice, budget) == Decimal("0.7")
+    assert not alice.differences()
+
+
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_a_member_who_comes_onto_a_plan_beside_its_new_budget_counts(
+    alice: Tenant, comes_first: bool
+) -> None:
+    budget = new_budget_beside(alice, who_comes="a member", comes_first=comes_first)
+
+    assert spent_by(alice, budget) == Decimal("0.7")
+    assert not alice.differences()
+
+
+def test_the_day_before_is_waited_for(committed_db: None) -> None:
+    """A step that began before midnight holds on its day, while one after it looks at both."""
+    alice = tenants.tenant(limit=None)
+    make.budget(organization=alice.organization, limit="0.1", window="rolling", rolling_days=2)
+    midnight = datetime(2026, 5, 2, tzinfo=UTC)
+    before, after = midnight - timedelta(seconds=1), midnight + timedelta(seconds=1)
+    with session() as one, session() as other, ThreadPoolExecutor(1) as thread:
+        for at in (before, after):
+            opened, _ = step(one, alice, at=at)
+            nothing = Settlement(opened, alice.organization.pk, Decimal(0), 0, "release")
+            operations.settle(settlement=nothing)
+        with one.transaction():
+            assert step(one, alice, at=before)[1] == "admitted"
+            late = thread.submit(step, other, alice, at=after)
+            await_waiting(other.info.backend_pid, late)
+        assert late.result(20)[1] == "over_limit"
 
 
 def test_a_raise_outlives_a_change_that_had_read_the_budget_before_it(alice: Tenant) -> None:
@@ -164,4 +207,7 @@ def test_a_raise_keeps_no_step_from_opening_a_balance(alice: Tenant) -> None:
             )
         )
         own.execute("set lock_timeout = '5s'")
-        assert step(own, alice)[1] == "admitted"
+        try:
+            assert step(own, alice)[1] == "admitted"
+        except psycopg.errors.LockNotAvailable:
+            pytest.fail("the step waits for the raise")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests import tenants
 from tests.cutting import Cable, cable
 from tests.fakes.upstream import Gate, Upstream
 from tests.serving import Site, address_of, eventually, serving
-from tests.tenants import ROUND, Tenant
+from tests.tenants import ROUND
 from tests.tracking.gateway.calls import call, opened
 
 # A token of ROUND's output costs a thousandth of a dollar, its input nothing.
@@ -25,35 +26,45 @@ TOKEN_USD = Decimal("0.001")
 BOTH_WAYS = pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
 
 
-@pytest.fixture
-def wire(committed_db: None) -> Iterator[Cable]:
-    with cable(real=Path(django_settings.COSTSITE_POSTGRES["host"])) as laid:
-        yield laid
-
-
-@pytest.fixture
-def far_site(models_listed: str, wire: Cable, tmp_path: Path) -> Iterator[Site]:
+@contextmanager
+def far(wire: Cable, *, database: str, folder: Path) -> Iterator[Site]:
     """A site at the other end of the wire, with a data folder of its own."""
-    address = address_of(models_listed).partition("?")[0]
-    folder = str(wire.folder).replace("/", "%2F")
+    address = address_of(database).partition("?")[0]
+    host = str(wire.folder).replace("/", "%2F")
     with serving(
-        database=models_listed,
-        log=tmp_path / "web.log",
-        DATABASE_URL=f"{address}?host={folder}",
-        COSTSITE_DATA=str(tmp_path),
+        database=database,
+        log=folder / "web.log",
+        DATABASE_URL=f"{address}?host={host}",
+        COSTSITE_DATA=str(folder),
     ) as site:
         yield site
 
 
+@pytest.fixture(scope="module")
+def wire() -> Iterator[Cable]:
+    with cable(real=Path(django_settings.COSTSITE_POSTGRES["host"])) as laid:
+        yield laid
+
+
+@pytest.fixture(scope="module")
+def running_far_site(
+    models_listed: str, wire: Cable, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    with far(wire, database=models_listed, folder=tmp_path_factory.mktemp("far")) as site:
+        yield site
+
+
 @pytest.fixture
-def alice(far_site: Site) -> Tenant:
-    return tenants.tenant(limit="1")
+def far_site(running_far_site: Site, committed_db: None) -> Site:
+    """The site, and its database."""
+    return running_far_site
 
 
 @BOTH_WAYS
 def test_a_settle_waits_for_the_database_and_is_made_once(
-    far_site: Site, wire: Cable, alice: Tenant, upstream: Upstream, is_streamed: bool
+    far_site: Site, wire: Cable, upstream: Upstream, is_streamed: bool
 ) -> None:
+    alice = tenants.tenant(limit="1")
     gate = upstream.script.gate = Gate()
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(
@@ -84,16 +95,26 @@ def test_a_settle_waits_for_the_database_and_is_made_once(
 
 
 def test_a_settle_that_outlives_its_process_is_written_down_and_made_later(
-    far_site: Site, wire: Cable, alice: Tenant, upstream: Upstream, tmp_path: Path, settings: Any
+    models_listed: str,
+    committed_db: None,
+    wire: Cable,
+    upstream: Upstream,
+    tmp_path: Path,
+    settings: Any,
 ) -> None:
+    alice = tenants.tenant(limit="1")
     gate = upstream.script.gate = Gate()
-    with opened(far_site, alice, model=ROUND, max_tokens=10):
+    with (
+        far(wire, database=models_listed, folder=tmp_path) as ending,
+        opened(ending, alice, model=ROUND, max_tokens=10),
+    ):
         eventually(lambda: upstream.requests)
         wire.cut()
         gate.open()
         eventually(lambda: upstream.served == 1)
-        far_site.process.terminate()
-        far_site.process.wait(60)
+        ending.process.terminate()
+        ending.process.wait(60)
+    wire.mend()
     assert not alice.journal()
     assert len(alice.holds()) == 1
 
