@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
@@ -36,17 +37,17 @@ class LineNotPriced(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Rerated:
-    """One call whose cost differs: what it stands at now, and at the other price. USD."""
+    """One call whose cost differs: what it stands at now, and at the other price. USD.
+
+    ``difference_usd`` has to be booked: positive when the call becomes dearer. It gives back no more
+    than people's refunds have left of the call.
+    """
 
     organization_id: int
     request_id: UUID
     current_usd: Decimal
     rerated_usd: Decimal
-
-    @property
-    def difference_usd(self) -> Decimal:
-        """What has to be booked: positive when the call becomes dearer."""
-        return self.rerated_usd - self.current_usd
+    difference_usd: Decimal
 
 
 def preview(
@@ -62,14 +63,19 @@ def preview(
     """
     rates = price.parsed_rates()
     for record in _records(price, period, organization).iterator(chunk_size=2000):
-        rerated = Rerated(
-            organization_id=record.organization_id,
-            request_id=record.request_id,
-            current_usd=record.cost_usd + _rerated_before(record),
-            rerated_usd=_cost_at(record, rates, record.price_rule),
-        )
-        if rerated.difference_usd:
-            yield rerated
+        current_usd = record.cost_usd + _rerated_before(record)
+        rerated_usd = _cost_at(record, rates, record.price_rule)
+        difference_usd = rerated_usd - current_usd
+        if difference_usd < 0:
+            difference_usd = max(difference_usd, -_charged(record))
+        if difference_usd:
+            yield Rerated(
+                organization_id=record.organization_id,
+                request_id=record.request_id,
+                current_usd=current_usd,
+                rerated_usd=rerated_usd,
+                difference_usd=difference_usd,
+            )
 
 
 def apply(
@@ -122,14 +128,16 @@ def _records(
 
 
 def _rerated_before(record: CostRecord) -> Decimal:
-    earlier = JournalEntry.objects.filter(
-        organization_id=record.organization_id,
-        request_id=record.request_id,
-        seq__gt=1,
-        kind=JournalEntry.Kind.CORRECTION,
-        reason__startswith=_MARK,
-    ).aggregate(total=Sum("amount_usd"))
-    return earlier["total"] or ZERO_USD
+    return _charged(record, seq__gt=1, kind=JournalEntry.Kind.CORRECTION, reason__startswith=_MARK)
+
+
+def _charged(record: CostRecord, **only: Any) -> Decimal:
+    """Add up the entries of a call, or some of them."""
+    entries = JournalEntry.objects.filter(
+        organization_id=record.organization_id, request_id=record.request_id, **only
+    )
+    total: Decimal | None = entries.aggregate(total=Sum("amount_usd"))["total"]
+    return total or ZERO_USD
 
 
 def _cost_at(record: CostRecord, listed: Rates, rule: PriceRule | None) -> Decimal:

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from budgets.core.clock import Period
 from budgets.holds.models import JournalEntry
-from budgets.holds.operations import ReasonMissing
+from budgets.holds.operations import Adjustment, ReasonMissing, adjust
 from budgets.holds.queries import differences
 from budgets.limits.models import Balance
 from budgets.tenancy.models import ApiKey
@@ -35,13 +35,13 @@ def key() -> ApiKey:
     return make.key(of=organization, user=organization.memberships.get().user)[0]
 
 
-def publish_dearer() -> Price:
+def publish_dearer(*, times: Decimal = Decimal(2)) -> Price:
     """Publish twice the price of gpt-4o-mini, after the calls."""
     first = make.price()
-    doubled = {name: rate * 2 for name, rate in first.parsed_rates().per_unit.items()}
+    changed = {name: rate * times for name, rate in first.parsed_rates().per_unit.items()}
     return publish_price(
         model=first.model,
-        rates=Rates(doubled),
+        rates=Rates(changed),
         publication=Publication(source=Price.Source.STATED, at=make.NOW + timedelta(days=1)),
     )
 
@@ -86,6 +86,33 @@ def test_doing_it_twice_changes_nothing(key: ApiKey) -> None:
     rerating.apply(price=dearer, period=MARCH, reason="once")
 
     assert rerating.apply(price=dearer, period=MARCH, reason="twice") == (0, Decimal(0))
+
+
+def test_gives_back_no_more_of_a_call_than_a_refund_has_left(key: ApiKey) -> None:
+    refunded, cost = make.call(key=key)
+    other, _ = make.call(key=key)
+    adjust(
+        adjustment=Adjustment(
+            organization=key.organization,
+            request_id=refunded,
+            kind=JournalEntry.Kind.REFUND,
+            amount_usd=-cost * 4 / 5,
+            reason="went wrong",
+            actor=None,
+        ),
+        now=make.NOW,
+    )
+    cheaper = publish_dearer(times=Decimal("0.5"))
+
+    booked = rerating.apply(price=cheaper, period=MARCH, reason="late list")
+
+    assert booked == (2, -cost / 5 - cost / 2)
+    charged = {request: Decimal(0) for request in (refunded, other)}
+    for entry in JournalEntry.objects.all():
+        charged[entry.request_id] += entry.amount_usd
+    assert charged == {refunded: Decimal(0), other: cost / 2}
+    assert rerating.apply(price=cheaper, period=MARCH, reason="twice") == (0, Decimal(0))
+    assert differences() == []
 
 
 def test_going_back_books_the_way_back(key: ApiKey) -> None:
