@@ -12,11 +12,12 @@ from typing import Self
 
 @dataclass(frozen=True)
 class Received:
-    """One request as it came."""
+    """One request as it came; ``at_s`` is of the monotonic clock."""
 
     path: str
     headers: dict[str, str]
     body: bytes
+    at_s: float = field(default_factory=time.monotonic)
 
 
 @dataclass
