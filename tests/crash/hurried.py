@@ -14,11 +14,11 @@ from costsite.celery import app
 
 django.setup()
 
-from budgets.alerts import operations, outbox  # noqa: E402  only now are there models
+from budgets.alerts import outbox  # noqa: E402  only now are there models
 
 LEASE = timedelta(seconds=12)
 
-outbox.LEASE = operations.LEASE = LEASE
+outbox.LEASE = LEASE
 for name in ("budgets.check_alerts", "budgets.deliver_alerts"):
     entry = app.conf.beat_schedule[name]
     entry |= {"schedule": 1.0, "options": {"expires": 5.0}}
