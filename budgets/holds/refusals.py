@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -134,10 +135,17 @@ def is_only_in_flight(*, verdict: Verdict, request: HoldRequest) -> bool:
 
 
 def resets_at(balance: BalanceTold, *, zone: ZoneInfo, now: datetime) -> datetime | None:
-    """Find when a balance's window ends; None when it never does."""
-    return window_at(
-        window=balance.window, zone=zone, instant=max(balance.window_start, now)
-    ).ends_at
+    """Find when a balance's window ends, or the one that has followed it; None when it never does."""
+    ends_at = _end_of_window(balance.window, zone, balance.window_start)
+    if ends_at is None or now < ends_at:
+        return ends_at
+    return window_at(window=balance.window, zone=zone, instant=now).ends_at
+
+
+@lru_cache(maxsize=4096)
+def _end_of_window(window: str, zone: ZoneInfo, start: datetime) -> datetime | None:
+    """Every answer tells one: those of a window tell the same."""
+    return window_at(window=window, zone=zone, instant=start).ends_at
 
 
 def _repeated(verdict: Verdict) -> DomainError:

@@ -24,6 +24,8 @@ from budgets.http.wire import json_bytes
 
 logger = logging.getLogger(__name__)
 
+_HANDLERS = {"GET": "get", "POST": "post"}
+
 
 class AsyncAPIView(APIView):
     """Runs ``async def get/post/...`` handlers on the server's own loop.
@@ -39,11 +41,11 @@ class AsyncAPIView(APIView):
         self, request: HttpRequest, *args: Any, **kwargs: Any
     ) -> HttpResponseBase:
         """Answer a request with its handler's response, or with the error it raised."""
-        handler = getattr(self, (request.method or "").lower(), None)
         try:
-            if request.method not in self.allowed_methods or handler is None:
+            handler = getattr(self, _HANDLERS.get(request.method or "", ""), None)
+            if handler is None:
                 raise MethodNotAllowed(allow=", ".join(self.allowed_methods))
-            if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            if request.META.get("HTTP_CONTENT_ENCODING", "identity").lower() != "identity":
                 raise UnsupportedEncoding
             response: HttpResponseBase = await handler(request, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # The edge: nothing may leave as HTML.
@@ -72,7 +74,7 @@ class AsyncAPIView(APIView):
     @property
     def allowed_methods(self) -> list[str]:
         """The methods that have a handler. No OPTIONS: other sites' pages do not call the gateway."""
-        return [name.upper() for name in ("get", "post") if hasattr(self, name)]
+        return [method for method, name in _HANDLERS.items() if hasattr(self, name)]
 
 
 def json_response(

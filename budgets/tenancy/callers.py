@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,8 +78,9 @@ class Proof:
 
     def holds(self, *, secret: str, pepper: bytes, now: datetime) -> bool:
         """Tell whether the secret is the key's; both comparisons always take place."""
-        is_current = keys.proves(secret=secret, pepper=pepper, stored=bytes(self.digest))
-        was_before = keys.proves(secret=secret, pepper=pepper, stored=bytes(self.previous_digest))
+        digest = keys.digest(secret=secret, pepper=pepper)
+        is_current = hmac.compare_digest(digest, self.digest)
+        was_before = hmac.compare_digest(digest, self.previous_digest)
         still_works = self.previous_expires_at is not None and now < self.previous_expires_at
         return is_current or (was_before and still_works)
 
@@ -125,7 +127,7 @@ class Callers:
             rows = await self._reader.rows(
                 read_sql("budgets.tenancy", "caller"), {"lookup_id": lookup_id}
             )
-            proof, caller = (Proof(*rows[0][:3]), _caller(rows[0][3:])) if rows else (NOBODY, None)
+            proof, caller = (_proof(rows[0][:3]), _caller(rows[0][3:])) if rows else (NOBODY, None)
             if len(self._kept) >= _MOST_KEPT:
                 self._kept.clear()
             kept = (time.monotonic() + _KEPT_S, proof, caller)
@@ -147,6 +149,11 @@ def matches(*, pattern: str, name: str) -> bool:
             return False
         at = found + len(part)
     return name.endswith(rest[-1]) and len(name) - len(rest[-1]) >= at
+
+
+def _proof(columns: tuple[Any, ...]) -> Proof:
+    digest, previous_digest, previous_expires_at = columns
+    return Proof(bytes(digest), bytes(previous_digest), previous_expires_at)
 
 
 def _caller(columns: tuple[Any, ...]) -> Caller:

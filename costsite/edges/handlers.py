@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from io import BytesIO
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import set_script_prefix, set_urlconf
+from django.urls import ResolverMatch, resolve, set_script_prefix, set_urlconf
 
 from costsite.edges.protocol import Receive, Scope, Send
 
@@ -48,9 +49,19 @@ class LeanHandler(BareHandler):
     second task. Here is nothing to look after, and the listening begins only for what takes longer.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        # The few addresses that there are come again and again.
+        self._resolved = lru_cache(maxsize=256)(resolve)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await self.handle(scope, receive, send)
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """Find the view for an address."""
+        request.resolver_match = self._resolved(request.path_info, settings.ROOT_URLCONF)
+        return request.resolver_match
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; when the client leaves first, cancel whatever is being done for it."""

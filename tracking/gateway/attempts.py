@@ -32,10 +32,12 @@ class Attempts:
         self._rules = rules
         self._deadline = deadline
         self._draw = draw
-        weights = [option.weight for option in options]
-        by_chance = shuffled(options, weights=weights, draws=iter(draw, None))
-        # Whoever cools the shortest comes first of those: a call is never refused on a guess.
-        self._order = sorted(by_chance, key=lambda option: health.cools_until(option.key))
+        self._order = list(options)
+        if len(options) > 1:
+            weights = [option.weight for option in options]
+            by_chance = shuffled(options, weights=weights, draws=iter(draw, None))
+            # Whoever cools the shortest comes first of those: a call is never refused on a guess.
+            self._order = sorted(by_chance, key=lambda option: health.cools_until(option.key))
         self.made = 0
         self._tried: set[tuple[int, str]] = set()
         self._begin(self._order[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -158,8 +158,10 @@ def total_s(choice: Choice) -> float:
 
 def bounded(call: ProviderCall, limits: Limits) -> ProviderCall:
     """Bound an attempt by its provider's limits, or the site's where it has none."""
-    return replace(
-        call,
+    return ProviderCall(
+        call.route,
+        call.endpoint,
+        call.parameters,
         timeout_s=min(call.timeout_s, limits.total_s or settings.COSTSITE_PROVIDER_TIMEOUT_S),
         connect_timeout_s=limits.connect_s or settings.COSTSITE_CONNECT_TIMEOUT_S,
         first_byte_timeout_s=limits.first_byte_s or settings.COSTSITE_FIRST_BYTE_TIMEOUT_S,

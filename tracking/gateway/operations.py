@@ -208,7 +208,9 @@ def _ways(found: Found) -> list[_Way]:
         except DomainError as error:
             unusable = unusable or error
             continue
-        of_target = replace(found, choice=replace(choice, targets=choice.targets[place:]))
+        of_target = found
+        if place:
+            of_target = replace(found, choice=replace(choice, targets=choice.targets[place:]))
         ways.append(_Way(of_target, worst, is_last_round=True))
         if not choice.falls_back_on_budget:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Coroutine
@@ -29,6 +30,8 @@ from tracking.pricing.queries import book_sql, edition_sql, rules_sql
 logger = logging.getLogger(__name__)
 
 _BOOK_LOOKED_AT_EVERY_S = 1.0
+# New objects, and rounds among the young and the middle-aged, before their cycles are collected.
+_COLLECTED_AFTER = (10_000, 20, 50)
 
 T = TypeVar("T")
 
@@ -62,7 +65,7 @@ class Runtime:
     async def start(self) -> None:
         """Start the lane, and load the provider library in the background."""
         await self.lane.start()
-        self.run(asyncio.to_thread(providers.load))
+        self.run(_load())
 
     async def stop(self) -> None:
         """Let the calls under way settle, within a bound, then close what is open.
@@ -113,6 +116,18 @@ class Runtime:
             rules = await self.reader.rows(rules_sql(), {"at": now})
             self._book = PriceBook.of_rows(edition=edition, rows=rows, rules=rules)
         self._book_looked_at = time.monotonic()
+
+
+async def _load() -> None:
+    """Load the provider library, and set aside what it fills the process with for good.
+
+    The collector of cycles would look through all of it again and again, a tenth of a second each
+    time, in which no call goes on.
+    """
+    await asyncio.to_thread(providers.load)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_COLLECTED_AFTER)
 
 
 _runtimes: dict[asyncio.AbstractEventLoop, Runtime] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -166,7 +165,7 @@ class Whole(Sending):
         # What is no JSON (speech, subtitles) is not kept.
         body = {} if self._reply.content else self._reply.body
         await self._cache(end, KeptAnswer(charged.cost_usd, body=body))
-        return Answer(replace(told, content=content), charged)
+        return Answer(Reply(told.body, content, told.content_type), charged)
 
     async def _attempt(self, call: ProviderCall) -> End:
         endpoint, request = self.admitted.found.endpoint, self.admitted.found.request

@@ -14,6 +14,7 @@ from budgets.core.money import ZERO_USD, usd_text
 from budgets.holds.refusals import IdempotencyDone, ModelNotAllowed, resets_at
 from budgets.http.async_view import AsyncAPIView, json_response
 from budgets.http.errors import NotFound
+from budgets.http.headers import Headers
 from budgets.tenancy.callers import Caller
 from tracking.gateway import answers, operations, stream
 from tracking.gateway.caching.calls import Answer, caching_of, from_cache
@@ -35,7 +36,7 @@ class Calls(AsyncAPIView):
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         """Find, hold, send, settle, answer."""
         work = await runtime()
-        inquiry = Inquiry(request.headers, request.body, clock.now())
+        inquiry = Inquiry(Headers.of(request), request.body, clock.now())
         found = await operations.find(work, endpoint=self.endpoint, inquiry=inquiry)
         caching = caching_of(found=found, inquiry=inquiry)
         try:

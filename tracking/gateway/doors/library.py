@@ -135,14 +135,14 @@ def load() -> Any:
 def _warm(library: Any) -> None:
     """Make a call that goes nowhere, for the library puts much of its loading off until then.
 
-    It would stop the whole process for a second or two when the first caller waits.
+    It would stop the whole process for a second or two when the first caller waits. The tokenizer,
+    which takes a hundred megabytes, is left until a provider reports no usage: few ever do that.
     """
     importlib.import_module("openai.resources.chat")
     said = [{"role": "user", "content": "warm"}]
     library.completion(
         model="openai/gpt-4o-mini", messages=said, mock_response="warm", api_key="none"
     )
-    library.token_counter(model="gpt-4o-mini", text="warm")
 
 
 def is_loaded() -> bool:
