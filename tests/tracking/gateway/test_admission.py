@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.utils.dateparse import parse_datetime
 
 from budgets.core import clock
@@ -163,7 +164,7 @@ def test_tells_a_budget_that_is_used_up_and_lets_through_when_it_is_raised(
     assert told.error["remedy"]
     url = told.error["ask_for_more_url"]
     slug, pk = alice.organization.slug, alice.budget.pk
-    assert url == f"{site.url}/requests/?organization={slug}&budget={pk}"
+    assert url == f"{settings.COSTSITE_BASE_URL}/requests/?organization={slug}&budget={pk}"
     assert told.error["message"].endswith(f" Ask for more: {url}")
     ends_at = parse_datetime(told.error["resets_at"])
     assert ends_at is not None
