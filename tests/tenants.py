@@ -54,7 +54,12 @@ BY_MODE: dict[str, tuple[str, dict[str, str]]] = {
     "test/completion": ("completion", {"input": "0.000001500007", "output": "0.000002000011"}),
     "test/embedding": ("embedding", {"input": "0.000000020003"}),
     "test/moderation": ("moderation", {"input": "0"}),
+    "test/embedding-queries": ("embedding", {"input_per_query": "0.000100000007"}),
+    "test/embedding-characters": ("embedding", {"input_per_character": "0.000000025003"}),
     "test/rerank": ("rerank", {"input": "0.000000050021"}),
+    "test/rerank-searches": ("rerank", {"input_per_query": "0.002000000003"}),
+    "demo/embed": ("embedding", {"input": "0.000000020011"}),
+    "demo/image": ("image_generation", {"output_per_image": "0.020000000009"}),
     "test/image": (
         "image_generation",
         {"output_per_image": "0.080000000003", "output_per_image:hd/1024x1024": "0.040000000007"},

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from budgets.core import clock
 from budgets.core.errors import DomainError
-from budgets.http.pages import PAGING, NewestFirst
+from budgets.http.pages import PAGING, NewestFirst, paged
 from budgets.http.params import Params
 from tracking.exports.models import Export
 from tracking.exports.operations import order, retry, write_now
@@ -81,7 +81,7 @@ class ExportListView(UsageView):
 
     more = ("what", "as", "compare")
 
-    @extend_schema(responses=ExportSerializer(many=True))
+    @paged(ExportSerializer)
     def get(self, request: Request) -> Response:
         """List one's own files, the newest first."""
         params = Params.read(

@@ -17,7 +17,7 @@ def embedded(kwargs: dict[str, Any], *, count: Any) -> tuple[list[dict[str, Any]
     """Embed the texts of a call, and count their tokens with ``count``."""
     given = kwargs["input"]
     texts = given if isinstance(given, list) else [given]
-    dimensions = kwargs["optional_params"].get("dimensions") or _DIMENSIONS
+    dimensions = kwargs["optional_params"].get("vector_length") or _DIMENSIONS
     vectors = [
         {"object": "embedding", "index": index, "embedding": vector_of(text, dimensions)}
         for index, text in enumerate(texts)
@@ -28,7 +28,7 @@ def embedded(kwargs: dict[str, Any], *, count: Any) -> tuple[list[dict[str, Any]
 def drawn(kwargs: dict[str, Any]) -> list[str]:
     """Draw the pictures of a call, each in base64."""
     picture = base64.b64encode(picture_of(kwargs["prompt"])).decode()
-    return [picture] * (kwargs["optional_params"].get("n") or 1)
+    return [picture] * (kwargs["optional_params"].get("pictures") or 1)
 
 
 def vector_of(text: Any, dimensions: int) -> list[float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -38,7 +38,9 @@ class ReportsView(ManagementView):
 class ReportListView(ReportsView):
     """Reports."""
 
-    @extend_schema(responses=ReportSerializer(many=True))
+    @extend_schema(
+        responses=inline_serializer("ScheduledReportList", {"results": ReportSerializer(many=True)})
+    )
     def get(self, request: Request) -> Response:
         """List one's own reports; to managers also those to channels."""
         viewer = self.who(request)

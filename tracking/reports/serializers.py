@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from budgets.alerts.models import Channel
@@ -12,6 +13,7 @@ from budgets.tenancy.models import Project
 from tracking.reports.rhythm import Rhythm
 
 
+@extend_schema_serializer(component_name="ScheduledReport")
 class ReportSerializer(serializers.Serializer[Any]):
     """A scheduled report. Without a project it is of the organization, without a channel to oneself."""
 

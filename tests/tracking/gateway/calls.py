@@ -84,11 +84,21 @@ def _streamed(response: httpx.Response) -> Told:
     )
 
 
-def request_bytes(site: Site, tenant: Tenant, **asked: Any) -> bytes:
-    """Write a whole HTTP request, for clients who will not stay to the end."""
-    content = json.dumps(body(**asked)).encode()
+def request_bytes(
+    site: Site,
+    tenant: Tenant,
+    *,
+    path: str = PATH,
+    whole: dict[str, Any] | None = None,
+    **asked: Any,
+) -> bytes:
+    """Write a whole HTTP request, for clients who will not stay to the end.
+
+    It is a chat unless a path and its ``whole`` body are given.
+    """
+    content = json.dumps(whole or body(**asked)).encode()
     head = (
-        f"POST {PATH} HTTP/1.1\r\nHost: {httpx.URL(site.url).netloc.decode()}\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {httpx.URL(site.url).netloc.decode()}\r\n"
         f"Authorization: Bearer {tenant.text}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(content)}\r\n\r\n"
     )

@@ -7,6 +7,7 @@ import contextlib
 import socket
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -91,6 +92,68 @@ def test_is_charged_the_true_usage_when_it_leaves_in_mid_stream(
     assert (entry.kind, entry.amount_usd) == ("charge", PRICE)
     assert record.outcome == "cancelled"
     assert upstream.served == 1
+
+
+ASKED_AT: dict[str, dict[str, Any]] = {
+    "/v1/responses": {"input": "Count to five."},
+    "/v1/messages": {
+        "messages": [{"role": "user", "content": "Count to five."}],
+        "max_tokens": 100,
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [
+        ("/v1/responses", tenants.RESPONDING),
+        ("/v1/responses", tenants.MODEL),
+        ("/v1/messages", tenants.WRITING),
+        ("/v1/messages", tenants.MODEL),
+    ],
+)
+def test_is_charged_the_true_usage_in_every_dialect(
+    site: Site, alice: Tenant, upstream: Upstream, path: str, model: str
+) -> None:
+    """Natively and as a chat: the provider is read to its end after the client has left."""
+    gate = upstream.script.gate = Gate()
+    upstream.script.gate_before_word = 2
+    upstream.script.words, upstream.script.word_wait_s = MANY_WORDS, 0.01
+    whole = {"model": model, "stream": True, **ASKED_AT[path]}
+
+    with sent(site, alice, path=path, whole=whole) as wire:
+        read_until(wire, b"two ")
+    gate.open()
+
+    entry, record = the_end(alice)
+    assert (entry.kind, entry.amount_usd) == ("charge", PRICE)
+    assert (record.outcome, record.usage_source) == ("cancelled", "provider")
+    assert upstream.served == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "model"),
+    [("/v1/responses", tenants.RESPONDING), ("/v1/messages", tenants.WRITING)],
+)
+def test_is_charged_what_came_in_every_dialect_when_the_provider_does_not_end(
+    impatient_site: Site, upstream: Upstream, path: str, model: str
+) -> None:
+    alice = tenants.tenant()
+    upstream.script.gate = Gate()
+    upstream.script.gate_before_word = 3
+    whole = {"model": model, "stream": True, **ASKED_AT[path]}
+
+    with sent(impatient_site, alice, path=path, whole=whole) as wire:
+        read_until(wire, b"three ")
+
+    entry, record = the_end(alice)
+    assert (entry.kind, record.outcome, record.usage_source) == (
+        "estimate",
+        "cancelled",
+        "counted",
+    )
+    assert 3 <= record.output_tokens <= 5
+    eventually(lambda: upstream.aborted == 1)
 
 
 def test_is_charged_what_came_when_the_provider_does_not_end_in_time(

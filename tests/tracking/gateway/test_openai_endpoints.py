@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -101,6 +103,69 @@ def test_embeds_in_both_encodings(client: httpx.Client, alice: Tenant, upstream:
 
     assert plain["data"][0]["embedding"] == VECTOR
     assert packed["data"][0]["embedding"] == "AAAAPwAAgL4AAAA+AACAPw=="
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "dimension", "units"),
+    [
+        ("test/embedding-queries", "Hi", "input_per_query", 1),
+        ("test/embedding-queries", ["Hi", "Ho", "Hu"], "input_per_query", 3),
+        ("test/embedding-characters", ["Hi", "Hello"], "input_per_character", 7),
+    ],
+)
+def test_embeds_at_a_price_for_each_text_or_character(  # noqa: PLR0913  fixtures and cases
+    sdk: openai.OpenAI,
+    alice: Tenant,
+    upstream: Upstream,
+    model: str,
+    given: Any,
+    dimension: str,
+    units: int,
+) -> None:
+    sdk.embeddings.create(model=model, input=given)
+
+    assert charged(alice, "embeddings") == units * rate(model, dimension)
+    (line,) = alice.the_call()[1].lines
+    assert line["dimension"] == dimension
+    assert Fraction(line["units"]) == units
+
+
+@pytest.mark.parametrize("reported", [1, 3])
+def test_reranks_at_a_price_for_each_search(
+    client: httpx.Client, alice: Tenant, upstream: Upstream, reported: int
+) -> None:
+    """A search is a hundred documents, and long ones count several times: the provider says."""
+    upstream.script.more = {"meta": {"billed_units": {"search_units": reported}}}
+    documents = ["Oslo " * 200] * 250
+
+    answer = client.post(
+        "/v1/rerank", json={"model": "test/rerank-searches", "query": "a", "documents": documents}
+    )
+
+    assert answer.status_code == 200, answer.text
+    price = reported * rate("test/rerank-searches", "input_per_query")
+    assert charged(alice, "rerank") == price
+    assert Fraction(answer.headers["x-cost-usd"]) == price
+
+
+def test_the_demo_embeds_and_draws(sdk: openai.OpenAI, alice: Tenant) -> None:
+    vectors = sdk.embeddings.create(model="demo/embed", input=["Hi", "Ho", "Hi"], dimensions=64)
+    picture = sdk.images.generate(model="demo/image", prompt="A green square", n=2)
+
+    first, second, third = (item.embedding for item in vectors.data)
+    assert first == third != second
+    assert len(first) == 64
+    assert math.isclose(math.hypot(*first), 1, rel_tol=1e-6)
+    assert picture.data is not None
+    drawn = [base64.b64decode(image.b64_json or "") for image in picture.data]
+    assert [image[:8] for image in drawn] == [b"\x89PNG\r\n\x1a\n"] * 2
+    embedded, made = alice.records()
+    assert embedded.cost_usd == embedded.input_tokens * Decimal(
+        tenants.BY_MODE["demo/embed"][1]["input"]
+    )
+    assert Fraction(made.cost_usd) == 2 * rate("demo/image", "output_per_image")
+    assert {record.usage_source for record in (embedded, made)} == {"provider"}
+    assert not alice.differences()
 
 
 def test_moderates_for_nothing_where_that_is_stated(

@@ -42,6 +42,11 @@ _FUNCTIONS = {
     "audio.transcriptions": "atranscription",
     "audio.speech": "aspeech",
 }
+# The library hands nothing that these dialects name to a provider of one's own, only other names.
+_OWN_NAMES = {
+    "embeddings": ("dimensions", "vector_length"),
+    "images.generations": ("n", "pictures"),
+}
 # What it calls a server of OpenAI's dialect, where that is not "openai".
 _COMPATIBLE = {"chat.completions": "hosted_vllm", "rerank": "hosted_vllm"}
 _COMPATIBLE |= {"completions": "text-completion-openai"}
@@ -66,6 +71,9 @@ def arguments_of(call: ProviderCall, *, is_streamed: bool) -> dict[str, Any]:
     if route.kind == "openai_compatible" and call.endpoint in ("chat.completions", "embeddings"):
         # Such a server knows better than the library's list what it takes.
         arguments["allowed_openai_params"] = sorted(call.parameters)
+    if route.kind == "demo" and call.endpoint in _OWN_NAMES:
+        name, own_name = _OWN_NAMES[call.endpoint]
+        arguments[own_name] = arguments.pop(name, None)
     if is_streamed:
         # Never left to a default: without it usage would be guessed, and nobody would say so.
         arguments |= {"stream": True, "stream_options": {"include_usage": True}}

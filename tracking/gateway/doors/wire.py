@@ -56,6 +56,7 @@ _ENDPOINTS = frozenset(
         "embeddings",
         "images.generations",
         "moderations",
+        "rerank",
     }
 )
 # Dialects that the library does not speak, and the events that end their streams.
