@@ -130,6 +130,12 @@ class JournalEntry(models.Model):
         indexes = [
             # Lists, windows and totals of a tenant, newest last.
             models.Index(fields=["organization", "admitted_at", "id"], name="journal_by_time"),
+            # What is booked later is little: refunds, credits and corrections of a month.
+            models.Index(
+                fields=["organization", "admitted_at"],
+                condition=Q(seq__gt=0),
+                name="journal_adjustments",
+            ),
             # Sealing reads the hours that have closed; rows lie in nearly that order.
             BrinIndex(fields=["booked_at"], name="journal_by_booking"),
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from budgets.tenancy.models import User
 from costsite import browser as chromium
 from tests.databases import on_database
+from tests.javascript import installed
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,12 @@ def browser() -> Iterator[Browser]:
         started.close()
 
 
+@pytest.fixture(scope="session")
+def axe(pytestconfig: pytest.Config) -> Path:
+    """The script that finds what keeps people out: https://github.com/dequelabs/axe-core."""
+    return installed(pytestconfig) / "node_modules/axe-core/axe.min.js"
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody with a browser window, and whatever it complained about."""
@@ -63,6 +71,15 @@ class Visitor:
             self.context.add_cookies([{**cookie, "url": self.address}])  # type: ignore[typeddict-item]
         self.page.goto(path)
         return self.page
+
+    def faults(self, *, axe: Path) -> list[str]:
+        """What axe-core holds against the page as it stands: rule and elements, serious ones first."""
+        self.page.evaluate(axe.read_text(encoding="utf-8"))
+        found = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{one['impact']}: {one['id']}: {[node['html'][:120] for node in one['nodes'][:3]]}"
+            for one in found["violations"]
+        ]
 
     @property
     def overflow_px(self) -> int:

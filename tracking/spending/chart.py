@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
+from itertools import accumulate
 
-from budgets.core.money import ZERO_USD, format_usd
-from tracking.usage.terms import DayFigures, Usage
+from budgets.core.money import ZERO_USD
+from tracking.spending.scale import Tick, scale
+from tracking.usage.terms import Split, SplitDay
 
 MOST_SERIES = 5
-OTHERS = "other models"
+OTHERS = "others"
 
-_STEPS_WANTED = 4
-_STEP_SIZES = (Decimal(1), Decimal(2), Decimal("2.5"), Decimal(5), Decimal(10))
 _LABELS_WANTED = 7
 _WIDEST_BAR = Decimal(8)
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One colour of the chart: a model, or all that are not among the dearest."""
+    """One colour of the chart: a group, or all that are not among the dearest."""
 
     number: int
     name: str
@@ -43,6 +44,7 @@ class Bar:
     on: date
     calls: int
     cost_usd: Decimal
+    so_far_usd: Decimal
     costs_usd: tuple[Decimal, ...]
     slot_x: str
     slot_width: str
@@ -53,14 +55,6 @@ class Bar:
     is_future: bool
     is_today: bool
     label: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A line across the chart at a round amount."""
-
-    label: str
-    y: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,55 +84,39 @@ class _Layout:
     today: date
 
 
-def chart_of(*, usage: Usage, today: date) -> Chart:
-    """Lay out the days of a usage as stacked bars, one colour for each of the dearest models.
+def chart_of(*, split: Split, names: Mapping[str, str], today: date) -> Chart:
+    """Lay out days as stacked bars, one colour for each of the dearest groups.
 
-    ``mean_usd`` is the mean cost of a day up to today.
+    ``names`` says what a group is called where its key does not; ``mean_usd`` is the mean cost of a
+    day up to today.
     """
-    has_others = len(usage.models) > MOST_SERIES
-    own = usage.models[: MOST_SERIES - 1] if has_others else usage.models
-    series = [Series(n, row.model, row.figures.cost_usd) for n, row in enumerate(own)]
+    has_others = len(split.groups) > MOST_SERIES
+    own = split.groups[: MOST_SERIES - 1] if has_others else split.groups
+    series = [Series(n, names.get(key, key), cost_usd) for n, (key, cost_usd) in enumerate(own)]
     if has_others:
-        rest = sum((row.figures.cost_usd for row in usage.models[len(own) :]), ZERO_USD)
+        rest = sum((cost_usd for _, cost_usd in split.groups[len(own) :]), ZERO_USD)
         series.append(Series(len(own), OTHERS, rest))
-    top_usd, ticks = _scale(max((day.figures.cost_usd for day in usage.days), default=ZERO_USD))
-    named = tuple(row.model for row in own)
-    layout = _Layout(named, len(series), top_usd, len(usage.days), today)
-    bars = tuple(_bar(position, day, layout) for position, day in enumerate(usage.days))
+    top_usd, ticks = scale(
+        highest=max((day.figures.cost_usd for day in split.days), default=ZERO_USD)
+    )
+    named = tuple(key for key, _ in own)
+    layout = _Layout(named, len(series), top_usd, len(split.days), today)
+    sums = accumulate(day.figures.cost_usd for day in split.days)
+    bars = tuple(
+        _bar(position, day, so_far_usd, layout)
+        for position, (day, so_far_usd) in enumerate(zip(split.days, sums, strict=True))
+    )
     highest = max(bars, key=lambda bar: bar.cost_usd, default=None)
     return Chart(
         series=tuple(series),
         bars=bars,
         ticks=ticks,
         highest=highest if highest and highest.cost_usd > 0 else None,
-        mean_usd=usage.total.cost_usd / max(sum(1 for bar in bars if not bar.is_future), 1),
+        mean_usd=split.total_usd / max(sum(1 for bar in bars if not bar.is_future), 1),
     )
 
 
-def _scale(highest: Decimal) -> tuple[Decimal, tuple[Tick, ...]]:
-    """Choose round steps of 1, 2, 2.5 or 5 times a power of ten, about four up to the highest."""
-    if highest <= 0:
-        return Decimal(1), (Tick("$0", "100%"),)
-    least = highest / _STEPS_WANTED
-    power = Decimal(1).scaleb(least.adjusted())
-    step = next(size * power for size in _STEP_SIZES if size * power >= least)
-    count = int((highest / step).to_integral_value(rounding=ROUND_CEILING))
-    top = step * count
-    return top, tuple(
-        Tick(_tick_text(step * n, step), _percent(100 - step * n * 100 / top))
-        for n in range(count + 1)
-    )
-
-
-def _tick_text(amount: Decimal, step: Decimal) -> str:
-    if not amount:
-        return "$0"
-    exponent = step.normalize().as_tuple().exponent
-    places = max(0, -exponent) if isinstance(exponent, int) else 0
-    return f"${amount:,.{places}f}" if places != 1 else format_usd(amount)
-
-
-def _bar(position: int, day: DayFigures, layout: _Layout) -> Bar:
+def _bar(position: int, day: SplitDay, so_far_usd: Decimal, layout: _Layout) -> Bar:
     slot = Decimal(100) / layout.days
     width = min(slot * 7 / 10, _WIDEST_BAR)
     middle = slot * position + slot / 2
@@ -148,6 +126,7 @@ def _bar(position: int, day: DayFigures, layout: _Layout) -> Bar:
         on=day.on,
         calls=day.figures.calls,
         cost_usd=day.figures.cost_usd,
+        so_far_usd=so_far_usd,
         costs_usd=costs_usd,
         slot_x=_percent(slot * position),
         slot_width=_percent(slot),
@@ -161,9 +140,9 @@ def _bar(position: int, day: DayFigures, layout: _Layout) -> Bar:
     )
 
 
-def _costs(day: DayFigures, layout: _Layout) -> tuple[Decimal, ...]:
+def _costs(day: SplitDay, layout: _Layout) -> tuple[Decimal, ...]:
     costs = [ZERO_USD] * layout.series
-    for model, cost_usd in day.model_costs_usd:
+    for model, cost_usd in day.costs_usd:
         costs[layout.named.index(model) if model in layout.named else -1] += cost_usd
     return tuple(costs)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
+from budgets.core.money import ZERO_USD
+from budgets.core.snapshot import one_snapshot
 from budgets.limits.queries import Standing, standings
 from budgets.tenancy.access import Viewer
-from budgets.tenancy.models import ApiKey, Project
+from budgets.tenancy.models import ApiKey, Project, User
 from tracking.spending.budget_lines import (
     BudgetLine,
     budget_lines,
@@ -17,22 +19,32 @@ from tracking.spending.budget_lines import (
     span_text,
 )
 from tracking.spending.chart import Chart, chart_of
+from tracking.spending.course import Beside, Course, course_of
 from tracking.spending.filters import named_filters
 from tracking.spending.frame import Frame
 from tracking.spending.groups import Groups, groups_of
 from tracking.spending.selection import Selection
 from tracking.spending.unusual import UnusualLine, unusual_lines
-from tracking.usage.outlook import Outlook, budget_outlooks
-from tracking.usage.queries import calls_of, in_flight_of, usage_of
-from tracking.usage.question import place_text
+from tracking.usage.names import names_of
+from tracking.usage.outlook import Outlook, budget_outlooks, month_outlook
+from tracking.usage.queries import (
+    calls_of,
+    figures_of,
+    in_flight_of,
+    split_by_model,
+    split_of,
+    usage_of,
+)
+from tracking.usage.question import days_before, place_text
 from tracking.usage.receipts import Receipt, receipt_of
 from tracking.usage.saved import Saved, saved_of
-from tracking.usage.terms import Call, InFlight, Slice, Usage
+from tracking.usage.terms import By, Call, Each, InFlight, Slice, Usage
 from tracking.usage.waste import Waste, waste_of
 
 CALLS_ON_SPENDING = 10
 CALLS_ON_A_PAGE = 50
-_MOST_PROJECTS = 200
+# More than a list to choose from can hold; whoever has more follows the links of the tables.
+_MOST_CHOICES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,7 @@ class SpendingPage:
     rate_limits: tuple[BudgetLine, ...]
     budgets_of: str
     outlook: Outlook | None
+    course: Course | None
     chart: Chart
     groups: Groups
     waste: Waste
@@ -81,6 +94,11 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
 
     :raises SelectionInvalid: if a filter names something the viewer may not see
     """
+    with one_snapshot():
+        return _spending_page(viewer, selection, now)
+
+
+def _spending_page(viewer: Viewer, selection: Selection, now: datetime) -> SpendingPage:
     frame, part = frame_of(viewer=viewer, selection=selection, now=now)
     usage = usage_of(part=part, days=selection.days)
     standing = standings(
@@ -92,6 +110,7 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
     )
     main, lines = _lines(standing, frame, is_everyone=_is_of_everyone(part))
     calls = calls_of(part=part, period=selection.days.period, most=CALLS_ON_SPENDING)
+    today = now.astimezone(selection.days.zone).date()
     return SpendingPage(
         frame=frame,
         usage=usage,
@@ -103,7 +122,8 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
         rate_limits=tuple(line for line in lines if not line.is_money),
         budgets_of=next((shown.value for shown in frame.filters if shown.param == "user"), ""),
         outlook=_outlook(main.standing, viewer, part, now) if main else None,
-        chart=chart_of(usage=usage, today=now.astimezone(selection.days.zone).date()),
+        course=_course(usage, frame, part, main),
+        chart=_chart(usage, frame, part, today),
         groups=groups_of(frame=frame, part=part, total_usd=usage.total.cost_usd),
         waste=waste_of(part=part, days=selection.days, most_duplicates=1),
         saved=saved_of(part=part, days=selection.days),
@@ -112,6 +132,37 @@ def spending_page(*, viewer: Viewer, selection: Selection, now: datetime) -> Spe
         has_more_calls=calls.older is not None,
         key_hint=_newest_key(viewer, now) if not usage.total.calls else None,
     )
+
+
+def _chart(usage: Usage, frame: Frame, part: Slice, today: date) -> Chart:
+    """Draw the days by the chosen group; labels, of which a call has several or none, by model."""
+    by = frame.selection.group
+    if by == By.MODEL or by.is_label:
+        return chart_of(split=split_by_model(usage), names={}, today=today)
+    split = split_of(part=part, days=frame.selection.days, by=by)
+    names = names_of(by=by, keys=[key for key, _ in split.groups if key])
+    called = {key: name.name for key, name in names.items()}
+    return chart_of(split=split, names=called | {"": "unknown"}, today=today)
+
+
+def _course(usage: Usage, frame: Frame, part: Slice, main: _Main | None) -> Course | None:
+    """Draw the sums beside the days before, and in the present month beside forecast and limit."""
+    selection = frame.selection
+    before = None
+    if selection.compares:
+        days = days_before(selection.days)
+        rows = figures_of(part=part, days=days, each=Each.DAY)
+        costs = {row.span: row.figures.cost_usd for row in rows}
+        before = [costs.get(day, ZERO_USD) for day in days]
+    told, limit_usd = None, None
+    if selection.period == "this-month":
+        told = month_outlook(part=part, zone=selection.days.zone, now=frame.now).forecast
+        is_monthly = main is not None and main.standing.window == "month"
+        # A limit stands beside these sums only where it is these calls that it counts.
+        is_its_own = not selection.names and not selection.api_key_id
+        limit_usd = main.standing.limit if main and is_monthly and is_its_own else None
+    today = frame.now.astimezone(selection.days.zone).date()
+    return course_of(days=usage.days, today=today, beside=Beside(before, told, limit_usd))
 
 
 def calls_page(*, viewer: Viewer, selection: Selection, now: datetime) -> CallsPageShown:
@@ -154,7 +205,9 @@ def frame_of(*, viewer: Viewer, selection: Selection, now: datetime) -> tuple[Fr
         viewer=viewer,
         selection=selection,
         filters=named_filters(viewer=viewer, selection=selection),
-        projects=tuple(projects[:_MOST_PROJECTS]),
+        projects=tuple(projects[:_MOST_CHOICES]),
+        people=tuple(_people(viewer)),
+        api_keys=tuple(_api_keys(viewer)),
         now=now,
         zone_name=viewer.organization.time_zone,
     )
@@ -168,6 +221,22 @@ def frame_of(*, viewer: Viewer, selection: Selection, now: datetime) -> tuple[Fr
         **selection.names,
     )
     return frame, part
+
+
+def _people(viewer: Viewer) -> Iterable[User]:
+    """List the members to choose from, for those who see everyone."""
+    if not viewer.sees_everyone:
+        return ()
+    members = User.objects.filter(memberships__organization=viewer.organization)
+    return members.order_by("name", "pk")[:_MOST_CHOICES]
+
+
+def _api_keys(viewer: Viewer) -> Iterable[ApiKey]:
+    """List the keys to choose from: those whose calls the viewer sees."""
+    keys = ApiKey.objects.for_organization(viewer.organization)
+    if not viewer.sees_everyone:
+        keys = keys.filter(user=viewer.user) | keys.filter(project_id__in=viewer.led_project_ids)
+    return keys.order_by("name", "pk")[:_MOST_CHOICES]
 
 
 @dataclass(frozen=True, slots=True)

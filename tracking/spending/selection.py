@@ -28,10 +28,24 @@ GROUPS = {
     By.SESSION: "Session",
     By.END_USER: "End user",
 }
+# By what the rows of the table are sorted; a minus turns the order around.
+SORTS = (
+    "cost",
+    "name",
+    "calls",
+    "per_call",
+    "per_1k",
+    "input",
+    "cached",
+    "output",
+    "failed",
+    "change",
+)
 CUSTOM = "custom"
 MOST_DAYS = 366
 
-_NAMES = ("model", "tag", "provider", "endpoint", "session", "end_user")
+# The filters that are names.
+NAMES = ("model", "tag", "provider", "endpoint", "session", "end_user")
 _FIRST_DAY, _LAST_DAY = date(2000, 1, 1), date(2100, 12, 31)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_ID = 2**63 - 1
@@ -61,6 +75,7 @@ class Selection:
     end_user: str | None = None
     group: By = By.MODEL
     compares: bool = False
+    sort: str = "cost"
     before: Place | None = None
 
     @property
@@ -71,7 +86,7 @@ class Selection:
     @property
     def names(self) -> dict[str, str]:
         """The filters that are names, by their parameter."""
-        given = {name: getattr(self, name) for name in _NAMES}
+        given = {name: getattr(self, name) for name in NAMES}
         return {name: text for name, text in given.items() if text is not None}
 
     @property
@@ -88,6 +103,7 @@ class Selection:
             **self.names,
             "group": None if self.group == By.MODEL else self.group.value,
             "compare": "previous" if self.compares else None,
+            "sort": None if self.sort == "cost" else self.sort,
         }
         return {name: str(value) for name, value in asked.items() if value is not None}
 
@@ -112,9 +128,10 @@ def parse(*, params: Mapping[str, str], today: date, zone: ZoneInfo) -> Selectio
         project_id=_id(given, "project"),
         user_id=_id(given, "user"),
         api_key_id=_id(given, "key"),
-        **{name: _name(name, given.get(name)) for name in _NAMES},
+        **{name: _name(name, given.get(name)) for name in NAMES},
         group=_group(given.get("group", By.MODEL)),
         compares=_compares(given.get("compare")),
+        sort=_sort(given.get("sort", "cost")),
         before=_place(given.get("before")),
     )
 
@@ -188,6 +205,12 @@ def _compares(text: str | None) -> bool:
     if text not in (None, "previous"):
         raise SelectionInvalid("Figures are compared with the previous days, or with none.")
     return text is not None
+
+
+def _sort(text: str) -> str:
+    if text.removeprefix("-") not in SORTS:
+        raise SelectionInvalid(f"The table cannot be sorted by “{text[:40]}”.")
+    return text
 
 
 def _place(text: str | None) -> Place | None:

@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 
 from budgets.core.clock import Period
+from budgets.core.money import ZERO_USD
 from budgets.core.snapshot import one_snapshot
 from budgets.core.sql import read_sql
 from budgets.tenancy.models import User
@@ -30,6 +32,8 @@ from tracking.usage.terms import (
     Position,
     Row,
     Slice,
+    Split,
+    SplitDay,
     Usage,
     UserFigures,
 )
@@ -104,6 +108,37 @@ def usage_of(*, part: Slice, days: Days) -> Usage:
         models=tuple(ModelFigures(*item) for item in dearest_first),
         users=_users(by_user),
     )
+
+
+def split_of(*, part: Slice, days: Days, by: By) -> Split:
+    """Add up what each group cost on each day. Of labels, days and groups need not add up."""
+    return _split(figures_of(part=part, days=days, by=by, each=Each.DAY), days)
+
+
+def split_by_model(usage: Usage) -> Split:
+    """Take what each model cost on each day from figures that have been read already."""
+    return Split(
+        days=tuple(SplitDay(day.on, day.figures, day.model_costs_usd) for day in usage.days),
+        groups=tuple((row.model, row.figures.cost_usd) for row in usage.models),
+    )
+
+
+def _split(rows: Iterable[Row], days: Days) -> Split:
+    groups: dict[str, Decimal] = defaultdict(lambda: ZERO_USD)
+    by_day: dict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        groups[row.key] += row.figures.cost_usd
+        by_day[row.span].append(row)
+    split = [
+        SplitDay(
+            day,
+            sum((row.figures for row in by_day[day]), Figures()),
+            tuple((row.key, row.figures.cost_usd) for row in by_day[day]),
+        )
+        for day in days
+    ]
+    dearest_first = sorted(groups.items(), key=lambda item: (-item[1], item[0]))
+    return Split(tuple(split), tuple(dearest_first))
 
 
 def in_flight_of(*, part: Slice) -> InFlight:

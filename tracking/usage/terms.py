@@ -171,6 +171,11 @@ class Figures:
         """The mean cost of a call; None where there was none."""
         return quantize_usd(self.cost_usd / self.calls) if self.calls else None
 
+    @property
+    def usd_per_1k_tokens(self) -> Decimal | None:
+        """The mean cost of a thousand tokens in and out; None where there was none."""
+        return quantize_usd(self.cost_usd * 1000 / self.tokens) if self.tokens else None
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -224,6 +229,28 @@ class Usage:
     days: tuple[DayFigures, ...]
     models: tuple[ModelFigures, ...]
     users: tuple[UserFigures, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitDay:
+    """One local day, and what each group cost on it, dearest first."""
+
+    on: date
+    figures: Figures
+    costs_usd: tuple[tuple[str, Decimal], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Every day, oldest first, and every group by its key with its cost, dearest first."""
+
+    days: tuple[SplitDay, ...]
+    groups: tuple[tuple[str, Decimal], ...]
+
+    @property
+    def total_usd(self) -> Decimal:
+        """What all days cost together."""
+        return sum((day.figures.cost_usd for day in self.days), ZERO_USD)
 
 
 @dataclass(frozen=True, slots=True)

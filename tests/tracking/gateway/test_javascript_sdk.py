@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,32 +11,17 @@ import pytest
 
 from tests import tenants
 from tests.fakes.upstream import Upstream
+from tests.javascript import installed
 from tests.serving import Site
 from tests.tenants import MODEL
 
-FOLDER = Path(__file__).parents[2] / "node"
 TEXT = "one two three four five "
 
 
 @pytest.fixture(scope="module")
 def script(pytestconfig: pytest.Config) -> Path:
     """The script beside its packages, which are installed on first use and kept."""
-    if not (shutil.which("node") and shutil.which("npm")):
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI runs this test: node and npm must be installed")
-        pytest.skip("node and npm are not installed on this machine")
-    lock = (FOLDER / "package-lock.json").read_bytes()
-    digest = hashlib.sha256(lock).hexdigest()[:16]
-    folder = Path(pytestconfig.cache.mkdir(f"node-{digest}"))
-    with (folder / "installing").open("w") as turn:
-        fcntl.flock(turn, fcntl.LOCK_EX)
-        for name in ("package.json", "package-lock.json", ".npmrc", "calls.mjs"):
-            shutil.copy(FOLDER / name, folder / name)
-        if not (folder / "installed").exists():
-            command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-            subprocess.run(command, cwd=folder, check=True, timeout=300)
-            (folder / "installed").touch()
-    return folder / "calls.mjs"
+    return installed(pytestconfig) / "calls.mjs"
 
 
 def test_works_unchanged(site: Site, upstream: Upstream, script: Path) -> None:

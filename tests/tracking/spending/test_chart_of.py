@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tracking.spending.chart import OTHERS, Chart, chart_of
-from tracking.usage.terms import DayFigures, Figures, ModelFigures, Usage
+from tracking.usage.terms import Figures, Split, SplitDay
 
 FIRST = date(2026, 3, 1)
 
@@ -26,20 +26,18 @@ def charted(*days: dict[str, str], today: date = FIRST) -> Chart:
         for model, cost in day.items():
             models[model] = models.get(model, Decimal(0)) + cost
     dearest_first = sorted(models.items(), key=lambda item: -item[1])
-    usage = Usage(
-        total=figures(sum(models.values(), Decimal(0))),
+    split = Split(
         days=tuple(
-            DayFigures(
+            SplitDay(
                 FIRST + timedelta(days=n),
                 figures(sum(day.values(), Decimal(0))),
                 tuple(day.items()),
             )
             for n, day in enumerate(costs)
         ),
-        models=tuple(ModelFigures(model, figures(cost)) for model, cost in dearest_first),
-        users=(),
+        groups=tuple(dearest_first),
     )
-    return chart_of(usage=usage, today=today)
+    return chart_of(split=split, names={}, today=today)
 
 
 def percent(text: str) -> Decimal:

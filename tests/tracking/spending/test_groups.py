@@ -111,3 +111,76 @@ def test_shows_leads_the_calls_of_their_project_and_their_receipts(
     assert "elsewhere" not in page.content.decode()
     assert get(lead, f"/spending/calls/{seen}/").status_code == 200
     assert get(lead, f"/spending/calls/{hidden}/").status_code == 404
+
+
+def names_in_order(visitor: ApiKey, **params: str) -> list[str]:
+    page = get(visitor.user, "/spending/", **params).content.decode()
+    table = page[page.index('aria-labelledby="groups"') :]
+    return re.findall(r'<th scope="row">\s*<a href="[^"]*">([^<]+)</a>', table)[:3]
+
+
+@pytest.mark.parametrize(
+    ("sort", "order"),
+    [
+        ("cost", "acb"),
+        ("-cost", "bca"),
+        ("name", "abc"),
+        ("-name", "cba"),
+        ("calls", "bac"),
+        ("input", "acb"),
+        ("output", "cab"),
+        ("-output", "abc"),
+        ("change", "acb"),
+    ],
+)
+def test_sorts_the_table_as_the_address_says(alice: ApiKey, sort: str, order: str) -> None:
+    make.call(key=alice, model="a", used=Used(input_tokens=9_000))
+    make.call(key=alice, model="b", used=Used(input_tokens=2))
+    make.call(key=alice, model="b", used=Used(input_tokens=3))
+    make.call(key=alice, model="c", used=Used(input_tokens=1_000, output_tokens=1))
+
+    assert "".join(names_in_order(alice, sort=sort, compare="previous")) == order
+
+
+def test_says_which_column_is_sorted_and_turns_it_around(alice: ApiKey) -> None:
+    make.call(key=alice)
+
+    plain = get(alice.user, "/spending/").content.decode()
+    assert re.search(r'aria-sort="descending"[^>]*>\s*<a href="\?sort=-cost">Cost', plain)
+    turned = get(alice.user, "/spending/", sort="-calls").content.decode()
+    assert re.search(r'aria-sort="ascending"[^>]*>\s*<a href="\?sort=calls">Calls', turned)
+    assert get(alice.user, "/spending/", sort="beauty").status_code == 400
+
+
+def test_draws_the_days_by_the_chosen_group(alice: ApiKey, bob: ApiKey) -> None:
+    _, dear = make.call(key=alice, used=Used(input_tokens=1000))
+    _, cheap = make.call(key=bob, used=Used(input_tokens=7))
+
+    page = get(alice.user, "/spending/", group="user").content.decode()
+    legend = page[page.index('aria-label="Groups') :]
+    assert [*re.findall(r"</svg>\s*(\w+)\s*<span", legend)][:2] == ["Alice", "Bob"]
+    assert {dear, cheap, dear + cheap} <= set(amounts(get(alice.user, "/spending/", group="user")))
+
+
+def test_offers_what_can_be_filtered_by(acme: Organization, alice: ApiKey, bob: ApiKey) -> None:
+    make.call(key=alice)
+    page = get(alice.user, "/spending/", model="gpt-4o-mini").content.decode()
+    form = page[page.index('<form class="fields"') :].split("</form>")[0]
+
+    assert 'name="model" maxlength="160" value="gpt-4o-mini"' in form
+    for name in ("Alice", "Bob", "Laptop", "Notebook"):
+        assert name in form
+    own = get(bob.user, "/spending/").content.decode()
+    form = own[own.index('<form class="fields"') :].split("</form>")[0]
+    assert "Notebook" in form
+    assert "Alice" not in form
+    assert "Laptop" not in form
+
+
+def test_refreshes_itself_only_where_figures_may_change(alice: ApiKey) -> None:
+    make.call(key=alice)
+
+    assert 'hx-trigger="every 15s"' in get(alice.user, "/spending/").content.decode()
+    past = get(alice.user, "/spending/", period="last-month").content.decode()
+    assert "hx-" not in past
+    assert "htmx" not in past
