@@ -90,6 +90,7 @@ class Lane:
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._under_way: list[_Operation] = []
+        self._given_up: list[Unsettled] = []
 
     async def start(self) -> None:
         """Begin to work; the connection is opened by the first operation."""
@@ -98,7 +99,8 @@ class Lane:
     async def stop(self, *, patience_s: float = 10.0) -> list[Unsettled]:
         """Finish what waits, then close the connection; give the settlements that could not be made.
 
-        They are those for which the server stayed away. Written down, they can be made later.
+        They are those for which the server stayed away, or that it refused for reasons of its own
+        (a full disk, a lock held for too long). Written down, they can be made later.
         """
         self._is_stopping = True
         self._wake.set()
@@ -108,7 +110,7 @@ class Lane:
             await asyncio.wait({self._task})
         await self._disconnect()
         left = [*self._under_way, *self._waiting]
-        return [
+        return self._given_up + [
             Unsettled(operation.asked, operation.records)
             for operation in left
             if isinstance(operation.asked, Settlement)
@@ -210,11 +212,20 @@ class Lane:
         """Run each operation alone, so that one that cannot be done does not fail the others."""
         if len(batch) == 1:
             logger.error("the ledger refused an operation", exc_info=error)
-            if not batch[0].verdict.done():
-                batch[0].verdict.set_exception(error)
+            self._give_up(batch[0], error)
             return
         for operation in batch:
             await self._work([operation])
+
+    def _give_up(self, operation: _Operation, error: Exception) -> None:
+        """Tell what an operation failed by; a settle that may be made another time is kept for it."""
+        is_passing = isinstance(error, psycopg.OperationalError)
+        if is_passing and isinstance(operation.asked, Settlement):
+            self._given_up.append(Unsettled(operation.asked, operation.records))
+        if operation.verdict.done():
+            return
+        told = LedgerUnavailable(retry_after_s=2) if is_passing and operation.is_hold else error
+        operation.verdict.set_exception(told)
 
     async def _execute(self, batch: list[_Operation]) -> dict[_Key, Verdict]:
         if self._connection is None or self._connection.closed:

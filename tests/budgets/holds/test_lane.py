@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from budgets.core import postgres
 from budgets.core.sql import read_sql
-from budgets.holds.lane import Lane, LedgerUnavailable
+from budgets.holds.lane import Lane, LedgerUnavailable, Unsettled
 from budgets.holds.terms import HoldRequest, Settlement, Verdict
 from tests import tenants
 from tests.serving import eventually
@@ -315,6 +315,46 @@ def test_a_poisoned_operation_does_not_fail_its_neighbours(
     # Its hold stands, and will be charged in full when it is overdue.
     (left,) = alice.holds()
     assert left.request_id == asked[2].request_id
+    assert not alice.differences()
+
+
+class FullLane(Lane):
+    """The server is within reach, and refuses whatever is asked while it is full."""
+
+    is_full = False
+
+    async def _execute(self, batch: list[Any]) -> Any:
+        if self.is_full and self._connection is not None and not self._connection.closed:
+            full = "do $$ begin raise exception 'no space left' using errcode = 'disk_full'; end $$"
+            await self._connection.execute(full)
+        return await super()._execute(batch)
+
+
+def test_keeps_what_a_server_within_reach_refuses_for_the_moment(
+    alice: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("budgets.holds.lane._MOST_REFUSALS", 0)
+    asked, refused = hold_of(alice), hold_of(alice)
+
+    async def scenario() -> tuple[tuple[Any, Any], list[Unsettled]]:
+        lane = FullLane(hold_patience_s=30)
+        await lane.start()
+        await lane.hold(asked)
+        lane.is_full = True
+        charge = lane.settle(charge_of(asked), records=[{"a": 1}])
+        told = await asyncio.gather(charge, lane.hold(refused), return_exceptions=True)
+        lane.is_full = False
+        # The lane goes on.
+        await whole_calls(lane, alice, 1)
+        return told, await lane.stop()
+
+    (settled, held), left = asyncio.run(scenario())
+
+    assert isinstance(settled, psycopg.errors.DiskFull)
+    # A caller is told to come again, and not that something is broken.
+    assert isinstance(held, LedgerUnavailable)
+    assert left == [Unsettled(charge_of(asked), [{"a": 1}])]
+    assert [hold.request_id for hold in alice.holds()] == [asked.request_id]
     assert not alice.differences()
 
 
