@@ -9,6 +9,9 @@ from budgets.alerts import api, views
 urlpatterns = [
     path("alerts/", views.alerts, name="alerts"),
     path("alerts/<int:pk>/acknowledge/", views.take_on, name="alert-acknowledge"),
+    path("alerts/channels/<int:pk>/test/", views.test_channel, name="channel-test"),
+    path("alerts/messages/<uuid:pk>/", views.preview, name="delivery-preview"),
+    path("alerts/messages/<uuid:pk>/resend/", views.send_again, name="delivery-resend"),
     path("api/v1/alerts", api.AlertListView.as_view(), name="api-alerts"),
     path(
         "api/v1/alerts/<int:pk>/acknowledge",

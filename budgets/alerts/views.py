@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from typing import Any, cast
+from uuid import UUID
 
+from csp.decorators import csp_replace
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -12,8 +14,10 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from budgets.alerts.channels.email.transport import html_of
+from budgets.alerts.message import Message
 from budgets.alerts.models import AlertRule, Channel
-from budgets.alerts.operations import acknowledge
+from budgets.alerts.operations import acknowledge, resend, try_channel
 from budgets.alerts.queries import alerts_of, deliveries_of
 from budgets.core import clock
 from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
@@ -69,6 +73,63 @@ def take_on(request: HttpRequest, pk: int) -> HttpResponse:
     if alert is None:
         raise Http404
     acknowledge(alert=alert, by=viewer.user, now=clock.now())
+    return _back(viewer)
+
+
+@login_required
+@require_POST
+def test_channel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Send a test by a channel, and go back to the page, where its delivery says how it went."""
+    viewer = _manager(request)
+    channel = Channel.objects.for_organization(viewer.organization).filter(pk=pk).first()
+    if channel is None:
+        raise Http404
+    try_channel(channel=channel, now=clock.now())
+    return _back(viewer)
+
+
+@login_required
+@require_POST
+def send_again(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Send a message again that was given up, and go back to the page."""
+    viewer = _manager(request)
+    delivery = deliveries_of(organization=viewer.organization).filter(pk=pk).first()
+    if delivery is None:
+        raise Http404
+    resend(deliveries=[delivery], now=clock.now())
+    return _back(viewer)
+
+
+# The page is a mail: its styles stand where they are used, and it loads and runs nothing.
+@never_cache
+@login_required
+@require_safe
+@csp_replace({"default-src": ["'none'"], "img-src": ["data:"], "style-src": ["'unsafe-inline'"]})
+def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show a message as its mail looks."""
+    try:
+        viewer = _viewer(request, request.GET.get("organization"))
+    except NoMembership as error:
+        raise Http404 from error
+    delivery = deliveries_of(organization=viewer.organization).filter(pk=pk).first()
+    if delivery is None or not viewer.sees_everyone:
+        raise Http404
+    message = Message.from_json(delivery.message)
+    return HttpResponse(html_of(message=message, picture_source=""))
+
+
+def _manager(request: HttpRequest) -> Viewer:
+    """Find who acts; to who does not manage the organization there is nothing here."""
+    try:
+        viewer = _viewer(request, request.POST.get("organization"))
+    except NoMembership as error:
+        raise Http404 from error
+    if not viewer.manages:
+        raise Http404
+    return viewer
+
+
+def _back(viewer: Viewer) -> HttpResponse:
     return redirect(f"{reverse('alerts')}?organization={viewer.organization.slug}")
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from io import StringIO
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
-from django.test import Client
+from django.test import Client, override_settings
 
-from budgets.alerts.models import Alert, Channel
+from budgets.alerts.models import Alert, Channel, Delivery
 from budgets.tenancy.models import ApiKey, Organization, User
 from tests import make
-from tests.budgets.alerts.things import rule, spend, tick
+from tests.budgets.alerts.things import channel, rule, spend, tick
+from tests.fakes.receiver import Receiver
 from tests.make import NOW
 
 pytestmark = pytest.mark.django_db
@@ -96,3 +98,60 @@ def test_the_command_looks_at_all_rules_now(acme: Organization, key: ApiKey) -> 
         assert out.getvalue() == "acme: no cost alerts\n"
     with pytest.raises(CommandError, match="no organization nowhere"):
         call_command("check_alerts", organization="nowhere")
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as running, override_settings(COSTSITE_OUTBOUND_NETWORKS=["127.0.0.0/8"]):
+        yield running
+
+
+def test_sends_a_test_and_sends_again_what_was_given_up(
+    acme: Organization, key: ApiKey, receiver: Receiver
+) -> None:
+    hook = channel(of=acme, kind="webhook", url=receiver.url)
+    receiver.answer(404)
+    client = Client()
+    client.force_login(key.user)
+
+    told = client.post(f"/alerts/channels/{hook.pk}/test/", {"organization": "acme"}, follow=True)
+    html = told.content.decode()
+    (dead,) = Delivery.objects.all()
+    assert "Test of the channel Webhook" in html
+    assert "answered 404" in html
+    assert f"/alerts/messages/{dead.pk}/resend/" in html
+
+    client.post(f"/alerts/messages/{dead.pk}/resend/", {"organization": "acme"})
+    dead.refresh_from_db()
+    assert dead.state == "waiting"
+
+
+def test_shows_a_message_as_its_mail(acme: Organization, key: ApiKey, slack: Channel) -> None:
+    crossed(acme, key)
+    (delivery,) = Delivery.objects.all()
+    client = Client()
+    client.force_login(key.user)
+
+    response = client.get(f"/alerts/messages/{delivery.pk}/", {"organization": "acme"})
+
+    assert "spending alert: $12.00" in response.content.decode()
+    assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("who", ["member", "viewer", "stranger"])
+def test_lets_only_managers_act(acme: Organization, key: ApiKey, slack: Channel, who: str) -> None:
+    crossed(acme, key)
+    (delivery,) = Delivery.objects.all()
+    client = Client()
+    if who == "stranger":
+        visitor = make.user(name="carol")
+        make.organization(slug="globex", owner=visitor)
+    else:
+        visitor = make.member(of=acme, role=who)
+    client.force_login(visitor)
+
+    for address in (f"channels/{slack.pk}/test", f"messages/{delivery.pk}/resend"):
+        assert client.post(f"/alerts/{address}/", {"organization": "acme"}).status_code == 404
+    seen = client.get(f"/alerts/messages/{delivery.pk}/", {"organization": "acme"})
+    assert seen.status_code == (200 if who == "viewer" else 404)
+    assert Delivery.objects.count() == 1
