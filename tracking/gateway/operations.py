@@ -252,11 +252,9 @@ async def _hold_for(
     verdict = await _hold_in_time(work, asked, room_by=room_by if way.is_last_round else 0)
     if verdict.code != "admitted":
         refusal = refusal_of(verdict=verdict, request=asked, zone=caller.zone, now=now)
-        # What is left of the site's own budgets is told to nobody.
-        if isinstance(refusal, RequestExceedsBudget) and "left_usd" in refusal.details:
-            _tell_affordable(refusal, worst)
-        if isinstance(refusal, BudgetExceeded | RequestExceedsBudget):
-            _tell_where_to_ask(refusal, caller)
+        # What is left of the site's own budgets is told to nobody, and no tenant asks for more of them.
+        if verdict.balance is not None and not verdict.balance.is_sites:
+            _tell_remedies(refusal, worst, caller)
         raise refusal
     assert verdict.amount_usd is not None
     origin = instead_of.call if instead_of else None
@@ -290,6 +288,13 @@ def _output_rules(caller: Caller) -> OutputRules:
         most_tokens=caller.max_output_tokens,
         fits=caller.fits_output,
     )
+
+
+def _tell_remedies(refusal: DomainError, worst: Estimate, caller: Caller) -> None:
+    if isinstance(refusal, RequestExceedsBudget):
+        _tell_affordable(refusal, worst)
+    if isinstance(refusal, BudgetExceeded | RequestExceedsBudget):
+        _tell_where_to_ask(refusal, caller)
 
 
 def _tell_affordable(refusal: RequestExceedsBudget, worst: Estimate) -> None:

@@ -221,7 +221,7 @@ def test_the_sites_cap_binds_all_tenants_and_tells_none_of_its_figures(
         assert refused.status == 429
         assert refused.error is not None
         assert not {"limit_usd", "spent_usd", "held_usd", "left_usd", "budget"} & set(refused.error)
-        assert "affordable_max_tokens" not in refused.error
+        assert not {"budget_id", "affordable_max_tokens", "ask_for_more_url"} & set(refused.error)
         assert "Operator" not in str(refused.error)
         assert "operator of this site" in refused.error["remedy"]
         assert refused.error["asked_usd"] == "0.010000000000"
