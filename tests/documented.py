@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from fnmatch import fnmatch
 from functools import cache
 from typing import Any
@@ -10,10 +11,17 @@ import httpx
 
 from budgets.http.errors import HTTP_ANSWERS
 
+_TURN = threading.Lock()
+
+
+def document() -> dict[str, Any]:
+    """Give the OpenAPI document as the site serves it; it is made once, whoever comes first."""
+    with _TURN:
+        return _made()
+
 
 @cache
-def document() -> dict[str, Any]:
-    """Make the OpenAPI document as the site serves it."""
+def _made() -> dict[str, Any]:
     from drf_spectacular.generators import SchemaGenerator
 
     made: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # its own

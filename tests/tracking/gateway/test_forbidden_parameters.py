@@ -145,3 +145,28 @@ def test_ignores_what_the_address_and_the_headers_say(site: Site, upstream: Upst
     entry, record = alice.the_call()
     assert entry.amount_usd > 0
     assert record.tags == ["fine"]
+
+
+def test_no_name_that_the_library_obeys_does_anything_in_address_headers_or_metadata(
+    site: Site, upstream: Upstream, library_names: set[str]
+) -> None:
+    alice = tenants.tenant()
+    names = sorted(library_names)
+    with running_upstream() as elsewhere, site.client(alice.text) as client:
+        said = dict.fromkeys(names, elsewhere.url)
+        headers = {name.replace("_", "-"): elsewhere.url for name in names} | {
+            f"x-litellm-{name.replace('_', '-')}": elsewhere.url for name in names[:50]
+        }
+        for at in range(0, len(names), 150):
+            some = dict(list(headers.items())[at : at + 150])
+            metadata = dict.fromkeys(names[at : at + 16], elsewhere.url)
+            answer = client.post(PATH, params=said, json=body(metadata=metadata), headers=some)
+            assert told(answer).text == "one two three four five ", answer.text
+        assert not elsewhere.requests
+
+    for asked in upstream.requests:
+        assert set(asked) == {"model", "messages", "max_tokens"}
+    written = json.dumps([upstream.requests, upstream.headers])
+    assert elsewhere.url not in written
+    assert {record.cost_usd > 0 for record in alice.records()} == {True}
+    assert not alice.differences()
