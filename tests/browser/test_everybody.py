@@ -125,13 +125,13 @@ def tab_to(page: Page, name: str) -> None:
 
 
 def test_leads_from_figures_to_a_receipt_by_keyboard_alone(world: World, visit: Visit) -> None:
-    page = visit().open("/spending/", signed_in=world.owner)
+    page = visit().open("/spending/?period=last-30-days", signed_in=world.owner)
 
     tab_to(page, "Skip to the content")
     page.keyboard.press("Enter")
     tab_to(page, "Person")
     page.keyboard.press("Enter")
-    page.wait_for_url("**/spending/?group=user")
+    page.wait_for_url("**/spending/?period=last-30-days&group=user")
     tab_to(page, r"Calls( ↓)?")
     tab_to(page, r"Calls( ↓)?")
     page.keyboard.press("Enter")
@@ -203,7 +203,7 @@ def test_keeps_itself_fresh_without_losing_what_the_reader_did(address: str, vis
 
 def test_says_that_it_cannot_be_refreshed(world: World, visit: Visit) -> None:
     visitor = visit()
-    page = visitor.open("/spending/", signed_in=world.owner)
+    page = visitor.open("/spending/?period=last-30-days", signed_in=world.owner)
     page.route("**/spending/**", lambda route: route.abort())
 
     page.evaluate(REFRESH)
