@@ -47,6 +47,7 @@ def test_a_small_drill_is_clean(
     assert not Hold.objects.for_organization(made).exists()
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     "given",
     [
@@ -106,6 +107,7 @@ def test_is_clean_only_if_every_promise_held(fields: dict[str, object], is_clean
     assert findings(**fields).is_clean is is_clean
 
 
+@pytest.mark.django_db
 def test_fails_with_what_it_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tracking.drill.operations.run", lambda orders: findings(leaked_holds=2))
     printed = StringIO()
