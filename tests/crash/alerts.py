@@ -94,8 +94,7 @@ class Siege:
             self._drain()
         finally:
             for worker in self.workers:
-                worker.kill()
-                worker.wait()
+                _kill(worker)
         return self._count()
 
     def _cross_and_kill(self) -> None:
@@ -133,9 +132,7 @@ class Siege:
         self.crossed_at[model] = time.monotonic()
 
     def _kill_worker(self, place: int) -> None:
-        worker = self.workers[place]
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+        _kill(self.workers[place])
         self.counts.worker_kills += 1
         self.workers[place] = self._worker()
 
@@ -208,6 +205,12 @@ class Siege:
                 counts.delays_s.append(first_s[str(rule.pk)] - self.crossed_at[rule.target])
         counts.UNSENT = Delivery.objects.exclude(state="sent").count()
         return counts
+
+
+def _kill(worker: subprocess.Popen[bytes]) -> None:
+    """Kill a worker with its beat, which is a process beside it."""
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
 
 
 def _populate(url: str, *, crossings: int, every_s: int) -> list[ApiKey]:
