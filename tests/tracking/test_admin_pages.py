@@ -27,6 +27,7 @@ from budgets.tenancy.models import ApiKey, Membership, Organization, Project, Us
 from tests import make
 from tests.admin_pages import list_of, new, page_of, staff, submit, superuser, text_of
 from tracking.anomalies.models import Anomaly
+from tracking.exports.models import Export, ExportPart
 from tracking.gateway.connections import connect_provider, put_alias
 from tracking.gateway.models import (
     Alias,
@@ -40,6 +41,7 @@ from tracking.gateway.models import (
 )
 from tracking.ledger.models import CostRecord
 from tracking.pricing.models import CatalogModel, Price, PriceBookEdition, PriceRule
+from tracking.reports.models import Edition, Report
 from tracking.usage.models import (
     DayUsage,
     FillState,
@@ -58,6 +60,7 @@ OURS = [
     Budget,
     CatalogModel,
     CostRecord,
+    Export,
     Hold,
     IdempotencyKey,
     JournalEntry,
@@ -69,6 +72,7 @@ OURS = [
     PriceRule,
     Project,
     Provider,
+    Report,
     RouteHealth,
     Seal,
     Tick,
@@ -110,6 +114,7 @@ def add_a_row_everywhere() -> None:
     Tick.objects.create(job=f"job-{number}", ran_at=make.NOW)
     add_what_alerts_are_told_from(key)
     add_what_only_operations_write(key)
+    add_what_was_ordered(key)
 
 
 def add_what_alerts_are_told_from(key: ApiKey) -> None:
@@ -164,6 +169,28 @@ def add_what_only_operations_write(key: ApiKey) -> None:
         fingerprint="0" * 64,
         request_id=make.request_id(),
         claimed_at=make.NOW,
+    )
+
+
+def add_what_was_ordered(key: ApiKey) -> None:
+    """Make a file and a report that somebody ordered."""
+    Export.objects.create(
+        id=make.request_id(),
+        organization=key.organization,
+        user=key.user,
+        what="calls",
+        form="csv",
+        file_name="costsite-calls.csv",
+        wanted={},
+        rows=1,
+        created_at=make.NOW,
+    )
+    Report.objects.create(
+        organization=key.organization,
+        user=key.user,
+        rhythm="weekly",
+        next_due_at=make.NOW,
+        since_on=make.NOW.date(),
     )
 
 
@@ -298,7 +325,7 @@ def test_registers_every_model() -> None:
     ours -= {model for model in ours if hasattr(model, "pgh_tracked_model")}
     ours -= {AliasTarget, CachedAnswer, SealedUntil, StoredAnswer}
     ours -= {DayUsage, FillState, LabelUsage, QuarterHourUsage, Series, UsageZone}
-    ours -= {Observation, Watch}
+    ours -= {Edition, ExportPart, Observation, Watch}
 
     assert [model for model in ours if not admin.site.is_registered(model)] == []
 
