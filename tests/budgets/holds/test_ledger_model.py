@@ -82,6 +82,7 @@ def in_world() -> Iterator[None]:
             cursor.execute("set local session_replication_role = replica")
             cursor.execute("delete from budgets_hold")
             cursor.execute("delete from budgets_journalentry")
+            cursor.execute("delete from budgets_balance")
             cursor.execute("set local session_replication_role = origin")
         LedgerAgreesWithOracle.world = make_world()
         try:
