@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 
-from tracking.gateway.doors import library, wire
+from tracking.gateway.doors import litellm_door, wire
 from tracking.gateway.doors.call import Event, ProviderCall, Reply
 
 
@@ -14,7 +14,7 @@ async def send(call: ProviderCall) -> Reply:
 
     :raises ProviderFailure: for whatever did not go well; the class says whether it may be billed
     """
-    return await (wire.send(call) if wire.takes(call) else library.send(call))
+    return await (wire.send(call) if wire.takes(call) else litellm_door.send(call))
 
 
 def stream(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
@@ -30,27 +30,27 @@ def stream(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
 
 
 async def _each_alone(call: ProviderCall) -> AsyncGenerator[Sequence[Event], None]:
-    async with contextlib.aclosing(library.stream(call)) as events:
+    async with contextlib.aclosing(litellm_door.stream(call)) as events:
         async for event in events:
             yield (Event(event),)
 
 
 async def count_tokens(*, model: str, text: str) -> int:
     """Count a text's tokens with the tokenizer that is bundled for the model, or a near one."""
-    return await library.count_tokens(model=model, text=text)
+    return await litellm_door.count_tokens(model=model, text=text)
 
 
 def load() -> None:
     """Load what takes seconds, once a process; do it before the first call."""
-    library.load()
+    litellm_door.load()
 
 
 def unloaded_reason() -> str | None:
     """Say, for the readiness probe, what is still being loaded; None once calls go out at once."""
-    return None if library.is_loaded() else "gateway: the provider library is being loaded"
+    return None if litellm_door.is_loaded() else "gateway: the provider library is being loaded"
 
 
 async def close() -> None:
     """Close the connections that are kept open to providers for the next calls."""
     await wire.close()
-    await library.close()
+    await litellm_door.close()

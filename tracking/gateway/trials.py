@@ -13,7 +13,7 @@ from budgets.core.errors import DomainError
 from budgets.core.sealing import unseal
 from budgets.http.outbound import open_client
 from tracking.gateway.connections import PROVIDER_NETWORKS
-from tracking.gateway.doors import library
+from tracking.gateway.doors import litellm_door
 from tracking.gateway.doors.call import ProviderCall, Route
 from tracking.gateway.models import Provider
 from tracking.gateway.routes import owner_text
@@ -77,7 +77,7 @@ def _make_smallest_call(provider: Provider, key: str, now: datetime) -> Trial:
         parameters={"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 16},
         timeout_s=_TIMEOUT_S,
     )
-    library.try_out(call)
+    litellm_door.try_out(call)
     return Trial(works=True, seen=f"{model} has answered.")
 
 

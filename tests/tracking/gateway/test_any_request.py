@@ -14,7 +14,7 @@ from budgets.core.errors import DomainError
 from tests.tracking.gateway.test_contract import ENDPOINT_AT, OPERATIONS, Operation
 from tests.tracking.gateway.test_estimate import RATES, model
 from tracking.gateway.doors.call import ProviderCall, Route
-from tracking.gateway.doors.library import arguments_of
+from tracking.gateway.doors.litellm_door import arguments_of
 from tracking.gateway.endpoints.endpoint import Endpoint
 from tracking.gateway.estimate import OutputRules
 from tracking.pricing.rates import Rates

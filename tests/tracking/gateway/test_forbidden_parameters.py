@@ -14,7 +14,7 @@ from tests.serving import Site
 from tests.tracking.gateway.calls import PATH, body, told
 from tests.tracking.gateway.shapes import free_fields, names_of, shapes_within
 from tracking.gateway.doors.call import ProviderCall, Route
-from tracking.gateway.doors.library import arguments_of
+from tracking.gateway.doors.litellm_door import arguments_of
 from tracking.gateway.endpoints.bodies import Body, read_json
 from tracking.gateway.endpoints.chat_schemas import ChatCompletionRequest
 from tracking.gateway.endpoints.endpoint import Endpoint
