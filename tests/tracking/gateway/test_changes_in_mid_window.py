@@ -229,7 +229,8 @@ def test_the_sites_cap_binds_all_tenants_and_tells_none_of_its_figures(
     assert len(upstream.requests) == 3
     # With the cap away bob goes on, under a budget whose figures are his own.
     after = call(site, bob, model=ROUND, max_tokens=10)
-    assert after.headers["x-budget-name"] == bob.budget.name if bob.budget else ""
+    assert bob.budget is not None
+    assert after.headers["x-budget-name"] == bob.budget.name
 
 
 def test_the_sites_rate_limit_tells_none_of_its_figures(site: Site, upstream: Upstream) -> None:

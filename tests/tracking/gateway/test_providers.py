@@ -282,7 +282,7 @@ async def test_calls_no_address_of_our_own_network_unless_it_is_listed(
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whatever the name stood for when it was saved: it is judged by what it stands for now."""
+    """Whatever the name stood for when it was saved: what it stands for at the call is judged."""
     settings.COSTSITE_PROVIDER_NETWORKS = []
 
     def rebound(*, host: str, port: int) -> list[str]:
