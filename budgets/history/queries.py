@@ -118,13 +118,23 @@ def _word(field: Field[Any, Any], value: Any, names: dict[tuple[Any, Any], str])
         return None
     if isinstance(field, ForeignKey):
         return names.get((field.related_model, value), f"no. {value}")
+    if field.flatchoices:
+        return str(dict(field.flatchoices).get(value, value))
+    return _plain(value)
+
+
+def _plain(value: Any) -> str:
+    """Write a value that no other row and no list of choices explains, and what lies in it."""
     if isinstance(value, Decimal):
         return f"{value.normalize():,f}"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
-        return ", ".join(str(one) for one in value)
-    return str(dict(field.flatchoices).get(value, value))
+        return ", ".join(_plain(one) for one in value)
+    if isinstance(value, dict):
+        said = {name: one for name, one in value.items() if one not in (None, "", [])}
+        return "; ".join(f"{name}: {_plain(one)}" for name, one in said.items())
+    return str(value)
 
 
 def _context(row: Any, name: str) -> Any:

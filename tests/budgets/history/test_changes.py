@@ -21,6 +21,7 @@ from budgets.tenancy.operations import remove_member, rotate_key
 from tests import make
 from tests.admin_pages import list_of, page_of, staff, submit, superuser, text_of
 from tracking.gateway.connections import connect_provider, set_provider_key
+from tracking.pricing.models import PriceRule
 
 pytestmark = pytest.mark.django_db
 
@@ -132,6 +133,21 @@ def test_filters_changes_and_leads_to_each(budget: Budget) -> None:
     assert "_save" not in html
     deletion = page_of(change).removesuffix("change/") + "delete/"
     assert client.post(deletion, {"post": "yes"}).status_code == 403
+
+
+def test_lists_a_change_whose_value_has_parts() -> None:
+    PriceRule.objects.create(
+        model_pattern="openai/gpt-4o",
+        rates={
+            "input": "0.0000001",
+            "cached_input": None,
+            "tiers": [{"above": 200_000, "input": "0.0000002"}],
+        },
+        valid_from=make.NOW,
+    )
+
+    listed = text_of(superuser(), list_of(Change))
+    assert "input: 0.0000001; tiers: above: 200000; input: 0.0000002" in listed
 
 
 def test_lists_more_changes_with_no_more_queries(acme: Organization) -> None:
