@@ -15,6 +15,7 @@ import pytest
 import time_machine
 from django.core.management import CommandError, call_command
 
+from budgets.tenancy.models import Organization
 from tests import make
 from tracking.pricing.usage import Usage as Used
 
@@ -104,3 +105,11 @@ def test_says_what_makes_no_sense(total: Decimal) -> None:
     make.organization(slug="globex")
     with pytest.raises(CommandError, match="several"):
         printed()
+
+
+def test_does_not_count_an_organization_that_is_shut_when_none_is_named(total: Decimal) -> None:
+    make.organization(slug="globex")
+    Organization.objects.filter(slug="globex").update(status=Organization.Status.SUSPENDED)
+
+    assert json.loads(printed(format="json"))["organization"] == "acme"
+    assert json.loads(printed(format="json", organization="globex"))["organization"] == "globex"

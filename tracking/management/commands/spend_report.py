@@ -31,7 +31,7 @@ class Command(DatabaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take whose report, of which days, in which form."""
-        parser.add_argument("--organization", help="slug; may be left out where there is only one")
+        parser.add_argument("--organization", help="slug; may be left out where only one is active")
         parser.add_argument("--days", help="so many days up to today (default 30)")
         parser.add_argument("--from", dest="from", help="first day, e.g. 2026-03-01")
         parser.add_argument("--to", help="last day, included; default today")
@@ -64,7 +64,9 @@ class Command(DatabaseCommand):
 
 
 def _organization(slug: str | None) -> Organization:
-    found = list(Organization.objects.filter(**({"slug": slug} if slug else {}))[:2])
+    # Those that a drill has left behind are shut, and nobody's choice.
+    asked = {"slug": slug} if slug else {"status": Organization.Status.ACTIVE}
+    found = list(Organization.objects.filter(**asked)[:2])
     if not found:
         raise CommandError(f"There is no organization {slug}." if slug else "There is none yet.")
     if len(found) > 1:
