@@ -90,8 +90,8 @@ class Meter:
     def ran(self, *, done: float, seconds: float, latencies_s: list[float]) -> Ran:
         """Give what was measured since the beginning, now that so many operations are done."""
         server, asked = (
-            (now - then) / done * 1e6
-            for now, then in zip(self._seconds(), self._begun, strict=True)
+            (after - before) / done * 1e6
+            for after, before in zip(self._seconds(), self._begun, strict=True)
         )
         return Ran(done / seconds, server, asked, latencies_s)
 

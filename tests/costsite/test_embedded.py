@@ -300,7 +300,10 @@ def test_outlives_a_command_that_started_it_while_another_uses_it(data: Path) ->
     assert postgres.leave() is True
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests are this one, then")
+@pytest.mark.skipif(
+    os.geteuid() != 0,
+    reason="only root can become a plain user, as whom all tests here run otherwise",
+)
 def test_works_for_a_plain_user(fresh: Path) -> None:
     python = _python_of_everyone()
     fresh.mkdir()

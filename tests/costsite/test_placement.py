@@ -10,7 +10,10 @@ import pytest
 from costsite import placement
 from costsite.placement import PlacementError, home_of, place, remove, sockets_of
 
-AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root's server runs as another user")
+AS_ROOT = pytest.mark.skipif(
+    os.geteuid() != 0,
+    reason="only root's data is placed for another user; a plain user's stays where it is",
+)
 
 
 @pytest.fixture

@@ -13,7 +13,9 @@ from costsite.processes import alive, command_of, exclusive, spawn
 
 pytestmark = pytest.mark.crash
 
-LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's wish is Linux's")
+LINUX_ONLY = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux can end a child when its parent dies (prctl)"
+)
 
 
 def gone(pid: int, *, within_s: float = 10) -> bool:

@@ -139,7 +139,10 @@ def site() -> Iterator[Site]:
         made.process.stdout.close()
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts children in /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/task").exists(),
+    reason="finds the site's processes in /proc, which only Linux has",
+)
 def test_serves_alone_heals_and_takes_everything_along_when_killed(site: Site) -> None:
     said = site.read_until("no demo data")
     assert f"http://127.0.0.1:{site.port}" in said
