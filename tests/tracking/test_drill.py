@@ -6,6 +6,7 @@ import json
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -14,25 +15,36 @@ from budgets.holds.models import Hold, JournalEntry
 from budgets.tenancy.models import Organization
 from tests.serving import address_of
 from tracking.drill.operations import Findings
+from tracking.drill.servers import Servers
 
 
-def test_a_small_drill_is_clean(
+@pytest.fixture
+def deployed(
     committed_database: str,
     committed_db: None,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
 ) -> None:
+    """As a deployment is: with a public address of its own, and called from anywhere."""
     monkeypatch.setenv("DATABASE_URL", address_of(committed_database))
-    # As a deployment is: with a public address of its own, and called from anywhere.
     monkeypatch.setenv("COSTSITE_BASE_URL", "https://spend.example.com")
     monkeypatch.setenv("ALLOWED_HOSTS", "spend.example.com")
     monkeypatch.chdir(tmp_path)
-    known = set(Organization.objects.values_list("pk", flat=True))
+
+
+def drilled(**options: object) -> dict[str, Any]:
     printed = StringIO()
+    call_command("drill", json=True, stdout=printed, **options)
+    found: dict[str, Any] = json.loads(printed.getvalue())
+    return found
 
-    call_command("drill", calls=60, parallel=20, limit="0.05", json=True, stdout=printed)
 
-    found = json.loads(printed.getvalue())
+@pytest.mark.usefixtures("deployed")
+def test_a_small_drill_is_clean() -> None:
+    known = set(Organization.objects.values_list("pk", flat=True))
+
+    found = drilled(calls=60, parallel=20, limit="0.05")
+
     assert found["clean"] is True
     assert found["answered"] + sum(found["refused"].values()) == 60
     assert found["answered"] == found["served_by_provider"] > 0
@@ -45,6 +57,28 @@ def test_a_small_drill_is_clean(
     assert made.status == Organization.Status.SUSPENDED
     assert JournalEntry.objects.for_organization(made).count() == found["answered"]
     assert not Hold.objects.for_organization(made).exists()
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_drill_that_is_to_kill_does_so_however_short_it_is() -> None:
+    found = drilled(calls=60, parallel=20, processes=2, limit="1", kill=True)
+
+    assert found["clean"] is True
+    assert found["kills"] == 1
+    # Whoever finds a server away goes to the other one: only what was under way is broken off.
+    assert found["answered"] + found["broken_off"] + sum(found["refused"].values()) == 60
+    assert found["broken_off"] <= 20
+    assert Decimal(found["charged_usd"]) >= Decimal(found["true_cost_usd"])
+
+
+def test_does_not_wait_for_a_server_that_has_ended(tmp_path: Path) -> None:
+    log = tmp_path / "servers.log"
+    servers = Servers(count=1, log=log, environment={"DATABASE_URL": "nowhere"})
+
+    with pytest.raises(ChildProcessError, match="has ended with"):
+        servers.await_ready()
+
+    assert "DATABASE_URL" in log.read_text()
 
 
 @pytest.mark.django_db

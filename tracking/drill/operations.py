@@ -9,6 +9,7 @@ import secrets
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -26,7 +27,7 @@ from budgets.plans.models import Plan
 from budgets.tenancy import operations as tenancy
 from budgets.tenancy.models import Organization, Project, User
 from tracking.drill.provider import CountingProvider, counting_provider
-from tracking.drill.servers import Servers
+from tracking.drill.servers import READY_S, Servers
 from tracking.gateway.models import Provider
 from tracking.pricing.models import CatalogModel, Price
 from tracking.pricing.operations import Publication, publish_price
@@ -35,6 +36,7 @@ from tracking.pricing.rates import Rates
 INPUT_USD = Decimal("0.000011000000")
 OUTPUT_USD = Decimal("0.000033000000")
 MAX_TOKENS = 100
+_CALLS_A_KILL = 200
 # Short, so that the holds of a killed server are swept within the drill.
 _TIMEOUT_S = 5
 _GRACE_S = 5
@@ -94,6 +96,7 @@ class _Tenant:
 def run(orders: Orders) -> Findings:
     """Make a tenant, fire the calls at servers of its own, and count with the provider.
 
+    :raises ChildProcessError: if a server ends that nobody killed
     :raises TimeoutError: if a server or the provider does not start
     """
     begun = time.monotonic()
@@ -153,24 +156,51 @@ def _make_tenant(provider: CountingProvider, orders: Orders) -> _Tenant:
 
 async def _fire(orders: Orders, tenant: _Tenant, servers: Servers) -> Counter[str]:
     outcomes: Counter[str] = Counter()
+    chance = random.Random(orders.seed)  # noqa: S311  The same drill for the same seed.
+    kills = _kills(orders, chance)
     numbers = iter(range(orders.calls))
     ports = itertools.cycle(servers.ports)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as session:
 
         async def caller() -> None:
-            for _ in numbers:
-                outcomes[await _call(session, tenant, next(ports))] += 1
+            for number in numbers:
+                if number in kills:
+                    servers.kill_one(chance)
+                outcomes[await _call(session, tenant, ports)] += 1
 
-        killing = asyncio.create_task(_kill(orders, servers)) if orders.kill else None
         await asyncio.gather(*(caller() for _ in range(orders.parallel)))
-        if killing is not None:
-            killing.cancel()
     return outcomes
 
 
-async def _call(session: aiohttp.ClientSession, tenant: _Tenant, port: int) -> str:
-    """Make one call; give "answered", the code of its refusal, or "broken off"."""
+def _kills(orders: Orders, chance: random.Random) -> set[int]:
+    """Choose the calls before which a server is killed: one in a few hundred, and always one."""
+    if not orders.kill:
+        return set()
+    # Not before all callers are under way, where there are enough calls for that.
+    earliest = min(orders.parallel, orders.calls - 1)
+    calls = range(earliest, orders.calls)
+    return set(chance.sample(calls, k=max(1, len(calls) // _CALLS_A_KILL)))
+
+
+async def _call(session: aiohttp.ClientSession, tenant: _Tenant, ports: Iterator[int]) -> str:
+    """Make one call; give "answered", the code of its refusal, or "broken off".
+
+    A server that was killed takes no connection until it is back. Nothing was sent to it, so the
+    call goes to the next one.
+
+    :raises TimeoutError: if none takes a connection
+    """
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline:
+        try:
+            return await _call_at(session, tenant, next(ports))
+        except aiohttp.ClientConnectorError:
+            await asyncio.sleep(0.2)
+    raise TimeoutError(f"No server took a connection for {READY_S:.0f} s.")
+
+
+async def _call_at(session: aiohttp.ClientSession, tenant: _Tenant, port: int) -> str:
     body = {
         "model": tenant.model,
         "messages": [{"role": "user", "content": "drill"}],
@@ -181,17 +211,11 @@ async def _call(session: aiohttp.ClientSession, tenant: _Tenant, port: int) -> s
     try:
         async with session.post(url, json=body, headers=headers) as response:
             answer = await response.json()
+    except aiohttp.ClientConnectorError:
+        raise
     except (aiohttp.ClientError, TimeoutError):
-        await asyncio.sleep(0.2)
         return "broken off"
     return "answered" if response.status == 200 else str(answer["error"]["code"])
-
-
-async def _kill(orders: Orders, servers: Servers) -> None:
-    chance = random.Random(orders.seed)  # noqa: S311  The same drill for the same seed.
-    while True:
-        await asyncio.sleep(chance.uniform(1.0, 3.0))
-        await asyncio.to_thread(servers.kill_one, chance)
 
 
 def _sweep(tenant: _Tenant) -> None:

@@ -34,7 +34,7 @@ class Command(DatabaseCommand):
         orders = _orders(options)
         try:
             found = operations.run(orders)
-        except TimeoutError as error:
+        except (ChildProcessError, TimeoutError) as error:
             raise CommandError(str(error)) from error
         text = {key: _plain(value) for key, value in (asdict(found) | _derived(found)).items()}
         if options["json"]:
