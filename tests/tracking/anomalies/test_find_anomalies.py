@@ -28,11 +28,6 @@ TWO_USD = 13_333_334
 
 
 @pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
 def alice(acme: Organization) -> ApiKey:
     return make.key(of=acme, user=make.user(), name="Laptop")[0]
 

@@ -184,11 +184,6 @@ def acme(db: None) -> Organization:
 
 
 @pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
-@pytest.fixture
 def march(acme: Organization) -> Days:
     return Days(date(2026, 3, 1), date(2026, 3, 31), acme.zone)
 

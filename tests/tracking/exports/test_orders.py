@@ -13,7 +13,7 @@ import pytest
 
 from budgets.holds import operations as holds
 from budgets.tenancy.access import Viewer, viewer_of
-from budgets.tenancy.models import ApiKey, Organization
+from budgets.tenancy.models import ApiKey
 from tests import make
 from tracking.exports import operations
 from tracking.exports.models import Export, ExportPart
@@ -23,16 +23,6 @@ from tracking.usage import operations as usage
 from tracking.usage.terms import Days, Slice
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
 
 
 @pytest.fixture

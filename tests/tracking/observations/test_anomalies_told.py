@@ -22,11 +22,6 @@ TODAY = NOW.date()
 
 
 @pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
 def key(acme: Organization) -> ApiKey:
     return make.key(of=acme, user=make.user(), name="Nightly batch")[0]
 

@@ -27,16 +27,6 @@ pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def calls(key: ApiKey, number: int, **fields: Any) -> None:
     for n in range(number):
         make.call(key=key, at=NOW - (n + 1) * MINUTE, **fields)

@@ -32,21 +32,6 @@ def noon() -> Any:
 
 
 @pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
-@pytest.fixture
-def bob(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.member(of=acme))[0]
-
-
-@pytest.fixture
 def carol() -> User:
     carol = make.user(name="carol")
     make.organization(slug="globex", owner=carol)

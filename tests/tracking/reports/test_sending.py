@@ -39,11 +39,6 @@ def acme(db: None) -> Organization:
     return make.organization(time_zone="Europe/Berlin")
 
 
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def viewer(user: User) -> Viewer:
     return viewer_of(user=user, slug=None)
 

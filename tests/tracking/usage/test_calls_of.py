@@ -20,16 +20,6 @@ pytestmark = pytest.mark.django_db
 DAY = Period(make.NOW - timedelta(hours=12), make.NOW + timedelta(hours=12))
 
 
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def only_call(organization: Organization) -> Call:
     (call,) = calls_of(part=Slice(organization.pk), period=DAY, most=10).calls
     return call

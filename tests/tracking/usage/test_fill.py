@@ -38,11 +38,6 @@ def acme(db: None) -> Organization:
     return make.organization()
 
 
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def whole(organization: Organization) -> Slice:
     return Slice(organization_id=organization.pk)
 

@@ -19,16 +19,6 @@ from tracking.usage.terms import Slice
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def spend(
     key: ApiKey, *, days: int, model: str = "gpt-4o-mini", tokens: int = 1_000_000
 ) -> Decimal:

@@ -26,11 +26,6 @@ def acme() -> Organization:
     return make.organization(on_plan=make.plan(usd_per_user="100"))
 
 
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def test_tells_units_times_rates_that_add_up_to_the_charge(
     acme: Organization, alice: ApiKey
 ) -> None:

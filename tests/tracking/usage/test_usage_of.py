@@ -22,21 +22,6 @@ UTC_ZONE = ZoneInfo("UTC")
 MARCH = Days(date(2026, 3, 1), date(2026, 3, 31), UTC_ZONE)
 
 
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
-@pytest.fixture
-def bob(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.member(of=acme))[0]
-
-
 def whole(organization: Organization) -> Slice:
     return Slice(organization_id=organization.pk)
 

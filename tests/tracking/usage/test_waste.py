@@ -26,16 +26,6 @@ MARCH = Days(date(2026, 3, 1), date(2026, 3, 31), ZoneInfo("UTC"))
 SAME = UUID(int=7)
 
 
-@pytest.fixture
-def acme() -> Organization:
-    return make.organization()
-
-
-@pytest.fixture
-def alice(acme: Organization) -> ApiKey:
-    return make.key(of=acme, user=make.user())[0]
-
-
 def of(organization: Organization, **filters: Any) -> Waste:
     return waste_of(part=Slice(organization.pk, **filters), days=MARCH)
 
