@@ -38,6 +38,9 @@ _MOST_WAITING = 8192
 # How often one operation alone is tried again that a server within reach refuses for the moment.
 _MOST_REFUSALS = 5
 _RECONNECT_WAITS_S = (0.05, 0.1, 0.25, 0.5, 1.0)
+# What may go another time: the server is away or short of something, or only to be read from, as a
+# standby is, and a managed server whose disk is nearly full.
+_PASSING = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction)
 
 
 # What is asked for which request; its id as a number, which is hashed faster.
@@ -100,7 +103,7 @@ class Lane:
         """Finish what waits, then close the connection; give the settlements that could not be made.
 
         They are those for which the server stayed away, or that it refused for reasons of its own
-        (a full disk, a lock held for too long). Written down, they can be made later.
+        (a full disk, a lock held for too long, a standby). Written down, they can be made later.
         """
         self._is_stopping = True
         self._wake.set()
@@ -189,7 +192,7 @@ class Lane:
         while batch:
             try:
                 verdicts = await self._execute(batch)
-            except (psycopg.OperationalError, psycopg.errors.UniqueViolation) as error:
+            except (*_PASSING, psycopg.errors.UniqueViolation) as error:
                 # A violation: a try of ours, whose connection was lost, ran on and came first.
                 if self.is_connected and (len(batch) > 1 or attempt >= _MOST_REFUSALS):
                     # The server is there and refuses, e.g. for a deadlock.
@@ -219,7 +222,7 @@ class Lane:
 
     def _give_up(self, operation: _Operation, error: Exception) -> None:
         """Tell what an operation failed by; a settle that may be made another time is kept for it."""
-        is_passing = isinstance(error, psycopg.OperationalError)
+        is_passing = isinstance(error, _PASSING)
         if is_passing and isinstance(operation.asked, Settlement):
             self._given_up.append(Unsettled(operation.asked, operation.records))
         if operation.verdict.done():

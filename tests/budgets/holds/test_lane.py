@@ -318,39 +318,52 @@ def test_a_poisoned_operation_does_not_fail_its_neighbours(
     assert not alice.differences()
 
 
-class FullLane(Lane):
-    """The server is within reach, and refuses whatever is asked while it is full."""
+FULL = "do $$ begin raise exception 'no space left' using errcode = 'disk_full'; end $$"
+READ_ONLY = "set default_transaction_read_only = on"
 
-    is_full = False
+
+class RefusedLane(Lane):
+    """The server is within reach, and refuses whatever is asked after this statement."""
+
+    refused_by = ""
 
     async def _execute(self, batch: list[Any]) -> Any:
-        if self.is_full and self._connection is not None and not self._connection.closed:
-            full = "do $$ begin raise exception 'no space left' using errcode = 'disk_full'; end $$"
-            await self._connection.execute(full)
+        if self.refused_by and self._connection is not None and not self._connection.closed:
+            await self._connection.execute(self.refused_by)
         return await super()._execute(batch)
 
 
+@pytest.mark.parametrize(
+    ("statement", "error"),
+    [(FULL, psycopg.errors.DiskFull), (READ_ONLY, psycopg.errors.ReadOnlySqlTransaction)],
+    ids=["full", "read only"],
+)
 def test_keeps_what_a_server_within_reach_refuses_for_the_moment(
-    alice: Tenant, monkeypatch: pytest.MonkeyPatch
+    alice: Tenant,
+    monkeypatch: pytest.MonkeyPatch,
+    statement: str,
+    error: type[psycopg.Error],
 ) -> None:
     monkeypatch.setattr("budgets.holds.lane._MOST_REFUSALS", 0)
     asked, refused = hold_of(alice), hold_of(alice)
 
     async def scenario() -> tuple[tuple[Any, Any], list[Unsettled]]:
-        lane = FullLane(hold_patience_s=30)
+        lane = RefusedLane(hold_patience_s=30)
         await lane.start()
         await lane.hold(asked)
-        lane.is_full = True
+        lane.refused_by = statement
         charge = lane.settle(charge_of(asked), records=[{"a": 1}])
         told = await asyncio.gather(charge, lane.hold(refused), return_exceptions=True)
-        lane.is_full = False
+        lane.refused_by = ""
+        assert lane._connection is not None
+        await lane._connection.execute("set default_transaction_read_only = off")
         # The lane goes on.
         await whole_calls(lane, alice, 1)
         return told, await lane.stop()
 
     (settled, held), left = asyncio.run(scenario())
 
-    assert isinstance(settled, psycopg.errors.DiskFull)
+    assert isinstance(settled, error)
     # A caller is told to come again, and not that something is broken.
     assert isinstance(held, LedgerUnavailable)
     assert left == [Unsettled(charge_of(asked), [{"a": 1}])]
