@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Any
 
 from django.db import connection
@@ -22,6 +21,7 @@ from budgets.core.sql import read_sql
 from budgets.limits.models import Budget
 from budgets.limits.periods import window_at
 from budgets.limits.targets import names_of
+from budgets.tenancy.callers import matches
 from budgets.tenancy.models import ApiKey
 
 # Who hands figures in does so every few minutes; older ones say nothing about now.
@@ -289,7 +289,7 @@ def _is_about(rule: AlertRule, row: Observation) -> bool:
     if rule.budget_id is not None:
         return False
     if rule.scope == AlertRule.Scope.MODEL:
-        return row.subject_kind == "model" and fnmatchcase(row.subject, rule.target)
+        return row.subject_kind == "model" and matches(pattern=rule.target, name=row.subject)
     if rule.scope != AlertRule.Scope.ORGANIZATION:
         return (row.subject_kind, row.subject) == (rule.scope, rule.target)
     if rule.each:

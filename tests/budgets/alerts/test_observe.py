@@ -128,6 +128,16 @@ def test_says_what_it_was_told(acme: Organization, kind: str, figure: Figure, ti
     assert alerts(acme) == [(title, "open")]
 
 
+def test_a_models_name_is_no_pattern_but_for_its_stars(acme: Organization) -> None:
+    """As limits read it: a bracket or a question mark stands for itself."""
+    rule(of=acme, kind="refusals", warning_at=[Decimal(5)], scope="model", target="tuned[1]/*")
+    figures = [Figure("model", name, Decimal(6)) for name in ("tuned[1]/x", "tuned1/x")]
+    hand_in(acme, *figures, kind="refusals")
+    tick()
+
+    assert alerts(acme) == [("Model tuned[1]/x: 6 calls refused", "open")]
+
+
 def test_keeps_apart_whom_a_figure_is_about(acme: Organization) -> None:
     bob = make.member(of=acme)
     rule(of=acme, kind="refusals", warning_at=[Decimal(5)], each="user")
