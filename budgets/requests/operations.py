@@ -18,7 +18,7 @@ from budgets.core.money import usd_text
 from budgets.holds.operations import raise_limit
 from budgets.limits.models import Budget, LimitRaise
 from budgets.requests.models import RaiseRequest
-from budgets.requests.queries import APPROVES, approvers_of, askable
+from budgets.requests.queries import approvers_of, askable
 from budgets.tenancy.access import Viewer
 
 
@@ -173,7 +173,7 @@ def decide(
 
 
 def _open(viewer: Viewer, request: RaiseRequest) -> RaiseRequest:
-    if viewer.role not in APPROVES or viewer.organization.pk != request.organization_id:
+    if not viewer.manages or viewer.organization.pk != request.organization_id:
         raise NotYoursToDecide
     rows = RaiseRequest.objects.select_for_update(of=("self",)).select_related(
         "organization", "asked_by", "budget"

@@ -9,17 +9,16 @@ from django.db.models import QuerySet
 from budgets.limits.models import Budget
 from budgets.limits.queries import Standing, standings
 from budgets.requests.models import RaiseRequest
-from budgets.tenancy.access import Viewer
+from budgets.tenancy.access import MANAGES, Viewer
 from budgets.tenancy.models import ApiKey, Membership, Organization
 
-APPROVES = frozenset({Membership.Role.OWNER, Membership.Role.ADMIN})
 _MOST_KEYS = 20
 
 
 def requests_of(*, viewer: Viewer) -> QuerySet[RaiseRequest]:
     """Read the requests that somebody may see: approvers all, others their own; newest first."""
     rows: QuerySet[RaiseRequest] = RaiseRequest.objects.for_organization(viewer.organization)
-    if viewer.role not in APPROVES:
+    if not viewer.manages:
         rows = rows.filter(asked_by=viewer.user)
     return rows.select_related("asked_by", "decided_by", "budget", "limit_raise").order_by("-id")
 
@@ -52,6 +51,6 @@ def askable(*, viewer: Viewer, now: datetime) -> list[Standing]:
 def approvers_of(*, organization: Organization) -> list[str]:
     """List the addresses of those who decide."""
     members = Membership.objects.for_organization(organization).filter(
-        role__in=APPROVES, user__is_active=True
+        role__in=MANAGES, user__is_active=True
     )
     return list(members.order_by("pk").values_list("user__email", flat=True))

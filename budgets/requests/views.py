@@ -17,7 +17,7 @@ from budgets.core.errors import DomainError
 from budgets.http.errors import as_domain_error
 from budgets.requests.forms import DecisionForm, WishForm
 from budgets.requests.operations import Wish, ask, decide
-from budgets.requests.queries import APPROVES, askable, requests_of
+from budgets.requests.queries import askable, requests_of
 from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
 from budgets.tenancy.models import User
 
@@ -88,7 +88,7 @@ def _page(
         "section": "requests_page",
         "form": form or _form(None, viewer),
         "asked": requests_of(viewer=viewer)[:_MOST],
-        "decides": viewer.role in APPROVES,
+        "decides": viewer.manages,
         "wrong": wrong,
     }
     is_wrong = wrong is not None or (form is not None and bool(form.errors))
