@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -63,10 +64,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
 @require_POST
 def take_on(request: HttpRequest, pk: int) -> HttpResponse:
     """Acknowledge an alert, and go back to the page."""
-    try:
-        viewer = _viewer(request, request.POST.get("organization"))
-    except NoMembership as error:
-        raise Http404 from error
+    viewer = _member(request, request.POST.get("organization"))
     alert = (
         alerts_of(organization=viewer.organization, user_id=viewer.only_user_id)
         .filter(pk=pk)
@@ -107,27 +105,29 @@ def send_again(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_safe
 @csp_replace(_AS_A_MAIL)  # type: ignore[arg-type]  # Its type knows only views without parameters.
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """Show a message as its mail looks."""
-    try:
-        viewer = _viewer(request, request.GET.get("organization"))
-    except NoMembership as error:
-        raise Http404 from error
+    """Show a message as its mail looks, without what only its reader may end."""
+    viewer = _member(request, request.GET.get("organization"))
     delivery = deliveries_of(organization=viewer.organization).filter(pk=pk).first()
     if delivery is None or not viewer.sees_everyone:
         raise Http404
-    message = Message.from_json(delivery.message)
+    message = replace(Message.from_json(delivery.message), unsubscribe_url="")
     return HttpResponse(html_of(message=message, picture_source=""))
 
 
 def _manager(request: HttpRequest) -> Viewer:
     """Find who acts; to who does not manage the organization there is nothing here."""
-    try:
-        viewer = _viewer(request, request.POST.get("organization"))
-    except NoMembership as error:
-        raise Http404 from error
+    viewer = _member(request, request.POST.get("organization"))
     if not viewer.manages:
         raise Http404
     return viewer
+
+
+def _member(request: HttpRequest, slug: str | None) -> Viewer:
+    """Find who acts or looks; to who belongs to no organization there is nothing here."""
+    try:
+        return _viewer(request, slug)
+    except NoMembership as error:
+        raise Http404 from error
 
 
 def _back(viewer: Viewer) -> HttpResponse:

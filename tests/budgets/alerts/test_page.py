@@ -12,8 +12,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 
 from budgets.alerts.models import Alert, Channel, Delivery
+from budgets.alerts.outbox import write_message
 from budgets.tenancy.models import ApiKey, Organization, User
 from tests import make
+from tests.budgets.alerts.channels.messages import REPORT
 from tests.budgets.alerts.things import channel, rule, spend, tick
 from tests.fakes.receiver import Receiver
 from tests.make import NOW
@@ -136,6 +138,21 @@ def test_shows_a_message_as_its_mail(acme: Organization, key: ApiKey, slack: Cha
 
     assert "spending alert: $12.00" in response.content.decode()
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
+
+
+def test_shows_a_report_without_the_way_to_end_it(acme: Organization, key: ApiKey) -> None:
+    """Who looks at somebody's report must not be handed what ends it for them."""
+    write_message(organization=acme, message=REPORT, to=["bob@example.org"], now=NOW)
+    (delivery,) = Delivery.objects.all()
+    client = Client()
+    client.force_login(key.user)
+
+    response = client.get(f"/alerts/messages/{delivery.pk}/", {"organization": "acme"})
+
+    html = response.content.decode()
+    assert "spent in March 2026" in html
+    assert REPORT.unsubscribe_url
+    assert REPORT.unsubscribe_url not in html
 
 
 @pytest.mark.parametrize("who", ["member", "viewer", "stranger"])
