@@ -17,7 +17,7 @@ from budgets.alerts.channels.webhook.transport import WebhookTransport
 from budgets.alerts.checks import check_one
 from budgets.alerts.dispatch import config_of, sealed_config, send_due
 from budgets.alerts.evaluate import TRIES_FOR
-from budgets.alerts.kinds import OBSERVED, TRAITS
+from budgets.alerts.kinds import FROM_JOURNAL, OBSERVED, TRAITS
 from budgets.alerts.message import Message
 from budgets.alerts.models import Alert, AlertRule, Channel, Delivery, Observation, Watch
 from budgets.alerts.outbox import LEASE, page_url, write_message
@@ -176,6 +176,9 @@ def check_rule(*, rule: AlertRule, channels: Sequence[Channel]) -> None:
         raise ValidationError({"warning_at": "Name a figure at which somebody is told."})
     if rule.kind == AlertRule.Kind.NO_DATA and rule.each:
         raise ValidationError({"each": "Who has never called cannot be missed."})
+    is_narrow = rule.scope != AlertRule.Scope.ORGANIZATION
+    if rule.each and is_narrow and rule.kind not in FROM_JOURNAL:
+        raise ValidationError({"each": "Within one of these nobody knows this figure of each."})
     told_of = TRAITS[rule.kind].told_of
     for name in ("scope", "each"):
         if getattr(rule, name) not in ("", "organization", *told_of):

@@ -395,6 +395,14 @@ def test_gives_every_organization_the_ready_made_rules_once(
         {"quiet_from": time(9)},
         {"kind": "nonsense"},
         {"kind": "no_data", "each": "user", "warning_at": [Decimal(1)]},
+        {"kind": "budget", "scope": "project", "target": "7", "each": "user"},
+        {
+            "kind": "error_rate",
+            "scope": "project",
+            "target": "7",
+            "each": "model",
+            "warning_at": [Decimal(20)],
+        },
         {"check_every_s": 1},
     ],
 )
