@@ -111,7 +111,7 @@ def _tell(organization: Organization, row: Anomaly, one: Unusual, now: datetime)
     span = _span(organization, one, now)
     cause = _cause(organization, one, span)
     names = subject_names(
-        organization=organization, subjects=[(who.kind, who.id) for who in cause.who]
+        organization_ids=[organization.pk], subjects=[(who.kind, who.id) for who in cause.who]
     )
     row.starts_at, row.ends_at = span.starts_at, span.ends_at
     row.compared_with = span.like_at if one.weeks_ago else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -97,12 +97,12 @@ def repeats_in(
 
 
 def subject_names(
-    *, organization: Organization, subjects: Sequence[tuple[str, str]]
+    *, organization_ids: Collection[int], subjects: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], str]:
-    """Name projects by their slugs and keys by the names that people gave them."""
+    """Name projects by their slugs and keys by the names that people gave them, for all at once."""
     named = names_of(subjects=subjects)
     ids = [int(text) for kind, text in subjects if kind == "api_key"]
-    keys = ApiKey.objects.for_organization(organization).filter(pk__in=ids)
+    keys = ApiKey.objects.filter(organization_id__in=organization_ids, pk__in=ids)
     return named | {("api_key", str(pk)): name for pk, name in keys.values_list("pk", "name")}
 
 

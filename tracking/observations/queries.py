@@ -6,7 +6,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -124,20 +124,17 @@ def anomalies(*, asked: Wanted, now: datetime) -> Figures:
 
 
 def _anomalies(rows: Sequence[Anomaly]) -> Iterator[tuple[int, Figure]]:
+    subjects = [(row.subject_kind, row.subject) for row in rows if row.subject]
+    names = subject_names(organization_ids={row.organization_id for row in rows}, subjects=subjects)
+    words = {"api_key": "API key ", "project": "Project ", "model": "Model "}
     for row in rows:
-        organization = row.organization
-        subject = (row.subject_kind, row.subject)
-        names = subject_names(organization=organization, subjects=[subject] if row.subject else [])
-        name = names.get(subject, "")
-        words = {"api_key": "API key ", "project": "Project ", "model": "Model "}
+        name = names.get((row.subject_kind, row.subject), "")
         if row.part_of_id is None:
             whole = "" if not row.subject else f"{row.subject_kind}:{row.subject}"
-            yield (
-                organization.pk,
-                _anomaly(row, "organization", whole, words.get(row.subject_kind, "") + name),
-            )
+            told = words.get(row.subject_kind, "") + name
+            yield row.organization_id, _anomaly(row, "organization", whole, told)
         if row.subject:
-            yield organization.pk, _anomaly(row, row.subject_kind, row.subject, name)
+            yield row.organization_id, _anomaly(row, row.subject_kind, row.subject, name)
 
 
 def _anomaly(row: Anomaly, kind: str, subject: str, name: str) -> Figure:
@@ -199,7 +196,7 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _yesterday(organization: Organization, now: datetime) -> Any:
+def _yesterday(organization: Organization, now: datetime) -> date:
     return now.astimezone(organization.zone).date() - timedelta(days=1)
 
 

@@ -34,7 +34,7 @@ def unusual_lines(*, part: Slice, days: Days) -> tuple[UnusualLine, ...]:
     if not rows:
         return ()
     subjects = [(row.subject_kind, row.subject) for row in rows if row.subject]
-    names = subject_names(organization=rows[0].organization, subjects=subjects)
+    names = subject_names(organization_ids=[part.organization_id], subjects=subjects)
     return tuple(_line(row, names.get((row.subject_kind, row.subject), "")) for row in rows)
 
 

@@ -13,35 +13,15 @@ from budgets.tenancy.models import ApiKey, Organization
 from tests import make
 from tests.budgets.alerts.things import alerts, rule, tick
 from tests.make import NOW
-from tracking.anomalies.models import Anomaly
+from tests.tracking.anomalies.things import anomaly
 from tracking.observations.operations import hand_in
 
 pytestmark = pytest.mark.django_db
-
-TODAY = NOW.date()
 
 
 @pytest.fixture
 def key(acme: Organization) -> ApiKey:
     return make.key(of=acme, user=make.user(), name="Nightly batch")[0]
-
-
-def anomaly(
-    of: Organization, kind: str = "organization", subject: str = "", **fields: Any
-) -> Anomaly:
-    defaults: dict[str, Any] = {
-        "began_on": TODAY,
-        "last_on": TODAY,
-        "starts_at": NOW.replace(hour=11),
-        "ends_at": NOW,
-        "cost_usd": Decimal(50),
-        "usual_usd": Decimal(8),
-        "cause": ["API key Nightly batch: $40.00 more (new)"],
-        "found_at": NOW,
-    }
-    return Anomaly.objects.create(
-        organization=of, subject_kind=kind, subject=subject, **defaults | fields
-    )
 
 
 def look(*, at: Any = NOW) -> None:

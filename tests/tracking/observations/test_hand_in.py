@@ -16,6 +16,7 @@ from budgets.tenancy.models import ApiKey, Organization
 from tests import make
 from tests.budgets.alerts.things import MINUTE, alerts, budget, rule, tick
 from tests.make import NOW
+from tests.tracking.anomalies.things import anomaly
 from tracking.gateway.models import Provider, RefusedCalls, RouteHealth
 from tracking.ledger.models import CostRecord
 from tracking.observations.operations import hand_in, hand_in_outlooks, sweep_refusals
@@ -269,11 +270,13 @@ def test_takes_no_more_statements_for_more_organizations() -> None:
     for slugs in (["one"], ["two", "three", "four"]):
         for slug in slugs:
             one = make.organization(slug=slug)
-            for kind in ("error_rate", "refusals", "unpriced", "provider_down"):
+            for kind in ("error_rate", "refusals", "unpriced", "provider_down", "anomaly"):
                 rule(of=one, kind=kind, warning_at=[Decimal(1)])
             key, _ = make.key(of=one, user=make.user())
             failed(key, 10)
             refuse(key, 3)
+            anomaly(one)
+            anomaly(one, "api_key", str(key.pk))
         fill(now=NOW)
         hand_in(now=NOW)
         with CaptureQueriesContext(connection) as queries:
@@ -282,7 +285,8 @@ def test_takes_no_more_statements_for_more_organizations() -> None:
 
     assert counted[0] == counted[1]
     assert len(observed("error_rate")) == 1, "by organization, and these have the same subject"
-    assert Observation.objects.filter(kind="error_rate").count() == 4
+    for kind, number in (("error_rate", 4), ("anomaly", 8)):
+        assert Observation.objects.filter(kind=kind, value__isnull=False).count() == number
 
 
 def test_forgets_old_refusals(alice: ApiKey) -> None:
