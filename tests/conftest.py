@@ -15,10 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as property_settings
 
 from costsite import placement
 from costsite.embedded import Postgres
 from costsite.processes import alive
+
+# The machine may be busy with other tests: time says nothing about a property.
+property_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_settings.load_profile("untimed")
 
 WORKER = "PYTEST_XDIST_WORKER" in os.environ
 FOLDER_PREFIX = "costsite-test-"
