@@ -57,7 +57,7 @@ def usual_day(*, history: Sequence[DayCost], weekday: int) -> Usual | None:
     """Tell what a day of a weekday usually costs, from the whole days before it.
 
     ``history`` is oldest first and without gaps. None where fewer than two weeks are known since
-    the first spend, or half of them had none.
+    the first spend, or more than half of them had none.
     """
     known = _known(history)
     if len(known) < LEAST_DAYS or sum(day.cost_usd > 0 for day in known) * 2 < len(known):
@@ -73,7 +73,7 @@ def usual_hour(*, likes: Sequence[Decimal], weeks: int, shift: float) -> Usual |
     """Tell what an hour usually costs from ``likes``: the same hours of so many weeks before.
 
     ``shift`` is by how much the level has risen since, as a logarithm (``level_shift``). None where
-    too few weeks are known, or most of the hours had no spend.
+    too few weeks are known, or fewer than three in five of the hours had spend.
     """
     with_spend = sum(cost > 0 for cost in likes)
     if weeks < LEAST_WEEKS or with_spend < _SHARE_WITH_SPEND * len(likes):
