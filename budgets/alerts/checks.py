@@ -54,7 +54,7 @@ def check_due(*, now: datetime, most: int = BATCH) -> int:
     taken: list[int] = []
     try:
         with transaction.atomic():
-            rules = list(_due(now).select_for_update(of=("self",), skip_locked=True)[:most])
+            rules = list(_locked(_due(now))[:most])
             taken += [rule.pk for rule in rules]
             _check(rules, now)
     except (OperationalError, InterfaceError):
@@ -158,11 +158,12 @@ def _cases(
 ) -> tuple[list[_Case], list[tuple[int, list[Alert]]]]:
     """Read what rules see; beside it, by rule, the alerts whose subject is not to be seen."""
     found = readings_of(rules=rules, now=now)
+    ids = [rule.pk for rule in rules]
     watches = {
-        (watch.rule_id, watch.subject): watch for watch in Watch.objects.filter(rule__in=rules)
+        (watch.rule_id, watch.subject): watch for watch in Watch.objects.filter(rule_id__in=ids)
     }
     going: dict[Key, list[Alert]] = defaultdict(list)
-    lasting = Alert.objects.filter(rule__in=rules).exclude(state=Alert.State.RECOVERED)
+    lasting = Alert.objects.filter(rule_id__in=ids).exclude(state=Alert.State.RECOVERED)
     for alert in lasting.order_by("threshold", "pk"):
         going[alert.rule_id, alert.subject].append(alert)
     cases = []

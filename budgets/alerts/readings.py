@@ -16,6 +16,7 @@ from budgets.alerts.evaluate import Threshold, thresholds_of_budget
 from budgets.alerts.kinds import FROM_BALANCES, FROM_JOURNAL, OBSERVED, TRAITS
 from budgets.alerts.models import AlertRule, Observation
 from budgets.alerts.wording import figure
+from budgets.core.clock import Period
 from budgets.core.money import quantize_usd
 from budgets.core.sql import read_sql
 from budgets.limits.models import Budget
@@ -181,19 +182,20 @@ def _from_journal(rules: Sequence[AlertRule], now: datetime) -> Iterator[tuple[i
         rows = cursor.fetchall()
     for rule_id, subject, usd, unconfirmed, last_at in rows:
         rule = by_id[rule_id]
-        value = {
-            AlertRule.Kind.SPEND: usd,
-            AlertRule.Kind.SPEND_RATE: usd * _HOUR / int(RATE_OVER.total_seconds()),
-            AlertRule.Kind.UNCONFIRMED: Decimal(unconfirmed),
-            AlertRule.Kind.NO_DATA: _silence(rule, last_at, now),
-        }[AlertRule.Kind(rule.kind)]
+        if rule.kind == AlertRule.Kind.SPEND_RATE:
+            value = usd * _HOUR / int(RATE_OVER.total_seconds())
+        elif rule.kind == AlertRule.Kind.UNCONFIRMED:
+            value = Decimal(unconfirmed)
+        elif rule.kind == AlertRule.Kind.NO_DATA:
+            value = _silence(rule, last_at, now)
+        else:
+            value = usd
         yield rule_id, _journal_reading(rule, subject, quantize_usd(value), now)
 
 
 def _starts_at(rule: AlertRule, now: datetime) -> datetime:
     if rule.kind == AlertRule.Kind.SPEND:
-        zone = rule.organization.zone
-        return window_at(window=rule.window, zone=zone, instant=now).starts_at
+        return _window(rule, now).starts_at
     if rule.kind == AlertRule.Kind.NO_DATA:
         hours = max((one.at for one in rule.thresholds), default=Decimal(0))
         return now - timedelta(seconds=int(hours * _HOUR))
@@ -208,24 +210,24 @@ def _silence(rule: AlertRule, last_at: datetime | None, now: datetime) -> Decima
 
 def _journal_reading(rule: AlertRule, subject: str, value: Decimal, now: datetime) -> Reading:
     whom, whose = (rule.each, subject) if rule.each else (rule.scope, rule.target)
-    reading = Reading(
+    has_window = rule.kind == AlertRule.Kind.SPEND
+    period = _window(rule, now) if has_window else None
+    return Reading(
         subject=f"{whom}:{whose}" if whose else "",
         whom=whom,
         id=whose,
         name="",
         value=value,
         unit=TRAITS[rule.kind].unit,
+        window=rule.window if has_window else "",
+        window_start=period.starts_at if period else None,
+        window_ends_at=period.ends_at if period else None,
         user_id=int(whose) if whom == "user" else None,
     )
-    if rule.kind != AlertRule.Kind.SPEND:
-        return reading
-    period = window_at(window=rule.window, zone=rule.organization.zone, instant=now)
-    return replace(
-        reading,
-        window=rule.window,
-        window_start=period.starts_at,
-        window_ends_at=period.ends_at,
-    )
+
+
+def _window(rule: AlertRule, now: datetime) -> Period:
+    return window_at(window=rule.window, zone=rule.organization.zone, instant=now)
 
 
 def _from_keys(rules: Sequence[AlertRule], now: datetime) -> Iterator[tuple[int, Reading]]:
@@ -329,7 +331,7 @@ def _with_name(reading: Reading, known: str) -> Reading:
         return reading
     if reading.subject.startswith("budget:") and known and reading.name:
         return replace(reading, name=f"{reading.name} ({known})")
-    return replace(reading, name=reading.name or known)
+    return reading if reading.name or not known else replace(reading, name=known)
 
 
 _SOURCES: list[tuple[frozenset[str], Any]] = [
