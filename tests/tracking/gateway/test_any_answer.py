@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -25,6 +26,10 @@ from tracking.gateway.endpoints.table import ENDPOINTS
 from tracking.gateway.failures import NONSENSE, ProviderFailure
 
 ROUTE = Route("test", "openai_compatible", "hosted_vllm/plain", "http://127.0.0.1:1", "k")
+NATIVE_ROUTES = {
+    "messages": replace(ROUTE, kind="anthropic_compatible"),
+    "responses": replace(ROUTE, mode="responses"),
+}
 NAMES = st.sampled_from(
     [
         "choices",
@@ -131,7 +136,11 @@ VALUES = st.recursive(
 )
 BODIES = st.dictionaries(NAMES, VALUES, max_size=6)
 ANSWERS = st.lists(BODIES, max_size=3) | st.text(max_size=5) | VALUES
-# What an answer of each endpoint at least has: else it is none, and is not read at all.
+# What makes something an answer of these endpoints: without it, it is none, and is not read at all.
+PARTS: Mapping[str, st.SearchStrategy[Any]] = {
+    "chat.completions": st.fixed_dictionaries({"message": BODIES}),
+    "embeddings": st.fixed_dictionaries({"embedding": st.lists(st.floats(width=32), max_size=3)}),
+}
 ASKED: Mapping[str, dict[str, Any]] = {
     "chat.completions": {"messages": [{"role": "user", "content": "a"}]},
     "responses": {"input": "a"},
@@ -154,22 +163,42 @@ def asked_of(endpoint: Endpoint[Any]) -> Any:
     return endpoint.shape(model="m", **ASKED[endpoint.name])
 
 
-@settings(patient, max_examples=60)
-@given(body=BODIES, answer=ANSWERS)
-@pytest.mark.parametrize("endpoint", JSON_ENDPOINTS, ids=lambda endpoint: endpoint.name)
-def test_reads_any_whole_answer(endpoint: Endpoint[Any], body: Any, answer: Any) -> None:
-    request = asked_of(endpoint)
-    sent_as = endpoint.sent_as(route=ROUTE)
-    essential = ESSENTIAL[sent_as]
-    call = ProviderCall(ROUTE, sent_as, {}, 1)
+def ways_of(endpoint: Endpoint[Any]) -> list[Route]:
+    """As a chat, or what else the endpoint is, and in its own dialect."""
+    return [ROUTE, *(route for name, route in NATIVE_ROUTES.items() if name == endpoint.name)]
 
+
+@pytest.mark.parametrize(
+    ("endpoint", "route"),
+    [
+        pytest.param(endpoint, route, id=f"{endpoint.name} as {endpoint.sent_as(route=route)}")
+        for endpoint in JSON_ENDPOINTS
+        for route in ways_of(endpoint)
+    ],
+)
+def test_reads_any_whole_answer(endpoint: Endpoint[Any], route: Route) -> None:
+    call = ProviderCall(route, endpoint.sent_as(route=route), {}, 1)
+    parts = st.builds(dict.__or__, BODIES, PARTS.get(call.endpoint, st.just({})))
+    read = 0
+
+    @settings(patient, max_examples=60)
+    @given(body=BODIES, answer=st.lists(parts, max_size=3) | ANSWERS)
+    def check(body: Any, answer: Any) -> None:
+        nonlocal read
+        read += is_read(endpoint, call, {**body, ESSENTIAL[call.endpoint]: answer})
+
+    check()
+    assert read
+
+
+def is_read(endpoint: Endpoint[Any], call: ProviderCall, body: dict[str, Any]) -> bool:
+    """Read all that is read of an answer; False if it is taken for none."""
+    request = asked_of(endpoint)
     try:
-        reply = wire.read_reply(
-            call, "application/json", json.dumps({**body, essential: answer}).encode()
-        )
+        reply = wire.read_reply(call, "application/json", json.dumps(body).encode())
         reply = endpoint.translated(request=request, reply=reply)
     except ProviderFailure:
-        return
+        return False
     endpoint.usage(request=request, reply=reply)
     endpoint.measured(request=request, reply=reply, model=PRICED)
     texts = endpoint.texts(reply=reply)
@@ -181,6 +210,7 @@ def test_reads_any_whole_answer(endpoint: Endpoint[Any], body: Any, answer: Any)
     ):
         assert isinstance(told, str)
     json_bytes(endpoint.told(reply=reply, model="m", cost_usd=Decimal(1)).body)
+    return True
 
 
 @settings(patient, max_examples=60)
