@@ -9,8 +9,11 @@ from uuid import UUID
 
 import orjson
 
-# What endpoints name that which a model reads.
-_PROMPTS = ("messages", "input", "prompt", "query", "instructions", "system")
+# What endpoints name that which a model reads, or hears: a file is nothing that is hashed.
+_PROMPTS = (
+    *("messages", "input", "prompt", "suffix", "query", "documents"),
+    *("instructions", "system", "tools", "file"),
+)
 
 
 def prompt_hash(

@@ -30,9 +30,19 @@ def test_only_what_the_model_reads_counts() -> None:
     assert len({plain, *others}) == 4
 
 
+@pytest.mark.parametrize("name", ["documents", "suffix", "tools"])
+def test_all_that_the_model_reads_counts(name: str) -> None:
+    read = [ASKED, ASKED | {name: ["a"]}, ASKED | {name: ["b"]}]
+    told = {prompt_hash(organization_id=1, parameters=one, pepper=b"p") for one in read}
+    assert len(told) == 3
+
+
 def test_tells_nothing_where_there_is_no_prompt_or_one_that_is_no_json() -> None:
     assert prompt_hash(organization_id=1, parameters={"file": b"RIFF"}, pepper=b"p") is None
     assert hashed(messages=b"bytes") is None
+    # What is said of a recording is not the recording.
+    heard = {"file": ("a.mp3", b"RIFF", "audio/mpeg"), "prompt": "Names: Ada, Bob."}
+    assert prompt_hash(organization_id=1, parameters=heard, pepper=b"p") is None
 
 
 @pytest.mark.parametrize("is_streamed", [False, True], ids=["whole", "streamed"])
