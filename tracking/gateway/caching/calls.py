@@ -112,7 +112,7 @@ def _told(found: Found, kept: KeptAnswer) -> Reply:
         told = b"".join([events.read(event) for event in kept.events])
         return Reply({}, told + events.ended(cost_usd=ZERO_USD), "text/event-stream")
     reply = endpoint.told(reply=Reply(dict(kept.body)), model=model, cost_usd=ZERO_USD)
-    return replace(reply, content=reply.content or json_bytes(reply.body))
+    return replace(reply, content=json_bytes(reply.body))
 
 
 async def keep_answer(

@@ -49,15 +49,7 @@ def digest_of(*, endpoint: str, model: str, request: CallBody, default_output_to
     """
     asked = request.model_dump(exclude={*request.ASIDE, "model"}, exclude_none=True, by_alias=True)
     parts = [endpoint, model, default_output_tokens, asked]
-    written = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS, default=_of_bytes)
-    return hashlib.sha256(written).digest()
-
-
-def _of_bytes(value: object) -> str:
-    """Stand for a file that was sent."""
-    if not isinstance(value, bytes):
-        raise TypeError
-    return hashlib.sha256(value).hexdigest()
+    return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _asked_ttl(text: str | None) -> int | None:
