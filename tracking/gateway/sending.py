@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -22,7 +24,7 @@ from tracking.gateway.caching.store import KeptAnswer
 from tracking.gateway.choosing import RetryRules, may_fall_back
 from tracking.gateway.doors.call import ProviderCall, Reply
 from tracking.gateway.ends import End, settled
-from tracking.gateway.failures import ProviderFailure
+from tracking.gateway.failures import NONSENSE, ProviderFailure, ProviderInterrupted
 from tracking.gateway.operations import Admitted, Charged, Stopwatch
 from tracking.gateway.prompts import prompt_hash
 from tracking.gateway.runtime import Runtime
@@ -162,39 +164,48 @@ class Whole(Sending):
         await operations.keep(
             self._work, admitted=self.admitted, body=content, content_type=told.content_type
         )
-        # What is no JSON (speech, subtitles) is not kept.
-        body = {} if self._reply.content else self._reply.body
-        await self._cache(end, KeptAnswer(charged.cost_usd, body=body))
+        await self._cache(end, KeptAnswer(charged.cost_usd, body=self._reply.body))
         return Answer(Reply(told.body, content, told.content_type), charged)
 
     async def _attempt(self, call: ProviderCall) -> End:
-        endpoint, request = self.admitted.found.endpoint, self.admitted.found.request
         try:
-            answer = await providers.send(call)
-            self._reply = reply = endpoint.translated(request=request, reply=answer)
+            end, texts = self._read(await providers.send(call))
         except ProviderFailure as failure:
             failure.details.setdefault("provider", call.route.provider)
             return operations.end_of_failure(failure)
-        usage = endpoint.usage(request=request, reply=reply)
-        is_counted_here = usage is None
-        if usage is None:
-            model = self.admitted.call.model
-            measured = endpoint.measured(request=request, reply=reply, model=model)
-            if measured is not None:
-                usage, is_counted_here = measured[0], not measured[1]
-        texts = endpoint.texts(reply=reply) if usage is None else None
-        if texts is not None:
-            usage = await operations.counted_usage(
-                call=self.admitted.call, route=call.route, texts=texts
-            )
-        return End(
-            usage=usage,
-            is_counted_here=is_counted_here,
-            may_be_billed=True,
-            service_tier=endpoint.service_tier(request=request, reply=reply),
-            finish_reason=endpoint.finish_reason(reply=reply),
-            provider_request_id=endpoint.provider_request_id(reply=reply),
+        if texts is None:
+            return end
+        usage = await operations.counted_usage(
+            call=self.admitted.call, route=call.route, texts=texts
         )
+        return replace(end, usage=usage)
+
+    def _read(self, answer: Reply) -> tuple[End, Sequence[str] | None]:
+        """Read an answer, and give its texts where they are to be counted.
+
+        :raises ProviderInterrupted: if there is no reading it
+        """
+        endpoint, request = self.admitted.found.endpoint, self.admitted.found.request
+        try:
+            self._reply = reply = endpoint.translated(request=request, reply=answer)
+            usage = endpoint.usage(request=request, reply=reply)
+            is_counted_here = usage is None
+            if usage is None:
+                model = self.admitted.call.model
+                measured = endpoint.measured(request=request, reply=reply, model=model)
+                if measured is not None:
+                    usage, is_counted_here = measured[0], not measured[1]
+            end = End(
+                usage=usage,
+                is_counted_here=is_counted_here,
+                may_be_billed=True,
+                service_tier=endpoint.service_tier(request=request, reply=reply),
+                finish_reason=endpoint.finish_reason(reply=reply),
+                provider_request_id=endpoint.provider_request_id(reply=reply),
+            )
+            return end, endpoint.texts(reply=reply) if usage is None else None
+        except NONSENSE as error:
+            raise ProviderInterrupted from error
 
 
 def retry_rules() -> RetryRules:

@@ -197,18 +197,19 @@ def is_read(endpoint: Endpoint[Any], call: ProviderCall, body: dict[str, Any]) -
     try:
         reply = wire.read_reply(call, "application/json", json.dumps(body).encode())
         reply = endpoint.translated(request=request, reply=reply)
-    except ProviderFailure:
+        endpoint.usage(request=request, reply=reply)
+        endpoint.measured(request=request, reply=reply, model=PRICED)
+        texts = endpoint.texts(reply=reply)
+        names = (
+            endpoint.service_tier(request=request, reply=reply),
+            endpoint.finish_reason(reply=reply),
+            endpoint.provider_request_id(reply=reply),
+        )
+    except (ProviderFailure, *NONSENSE):
         return False
-    endpoint.usage(request=request, reply=reply)
-    endpoint.measured(request=request, reply=reply, model=PRICED)
-    texts = endpoint.texts(reply=reply)
     assert texts is None or all(isinstance(text, str) for text in texts)
-    for told in (
-        endpoint.service_tier(request=request, reply=reply),
-        endpoint.finish_reason(reply=reply),
-        endpoint.provider_request_id(reply=reply),
-    ):
-        assert isinstance(told, str)
+    assert all(isinstance(name, str) for name in names)
+    # It is charged by now: that it is told must not fail.
     json_bytes(endpoint.told(reply=reply, model="m", cost_usd=Decimal(1)).body)
     return True
 
@@ -271,3 +272,52 @@ def test_takes_what_makes_no_sense_for_no_answer(
     entry, record = alice.the_call()
     assert (record.outcome, record.usage_source, entry.kind) == ("unknown", "assumed", "estimate")
     assert entry.amount_usd > 0 or name == "moderations"
+
+
+@pytest.mark.parametrize(("name", "essential"), [("responses", "output"), ("messages", "content")])
+def test_takes_an_answer_in_two_dialects_for_none(
+    site: Site, upstream: Upstream, name: str, essential: str
+) -> None:
+    alice = tenants.tenant()
+    upstream.script.raw = json.dumps({essential: [], "choices": 1}).encode()
+    upstream.script.content_type = "application/json"
+
+    with site.client(alice.text) as client:
+        answer = client.post(f"/v1/{name}", json={"model": CALLED[name], **ASKED[name]})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "provider_error")
+    entry, record = alice.the_call()
+    assert (record.outcome, entry.kind, entry.amount_usd) == ("unknown", "estimate", entry.held_usd)
+
+
+CUT = b'data: {"id": "c", "choices": [{"index": 0, "%b}]}\n\n'
+HALF = {
+    "chat.completions": (tenants.MODEL, CUT % b'delta": {"content": "one "}'),
+    "responses": (tenants.MODEL, CUT % b'delta": {"content": "one "}'),
+    "messages": (tenants.MODEL, CUT % b'delta": {"content": "one "}'),
+    "completions": ("test/completion", CUT % b'text": "one "'),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_tells_of_a_stream_that_ends_without_saying_why(
+    site: Site, upstream: Upstream, name: str
+) -> None:
+    """A connection that breaks where no length was told looks like one that ends."""
+    alice = tenants.tenant()
+    model, upstream.script.raw = HALF[name]
+    upstream.script.content_type = "text/event-stream"
+
+    with site.client(alice.text) as client:
+        answer = client.post(
+            f"/v1/{name.replace('.', '/')}", json={**ASKED[name], "model": model, "stream": True}
+        )
+
+    assert (answer.status_code, "one " in answer.text) == (200, True)
+    assert "provider_error" in answer.text
+    entry, record = alice.the_call()
+    assert (entry.kind, record.outcome, record.usage_source) == (
+        "estimate",
+        "interrupted",
+        "counted",
+    )

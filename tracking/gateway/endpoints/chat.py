@@ -87,7 +87,7 @@ class ChatCompletions(Endpoint[ChatCompletionRequest]):
 
     def finish_reason(self, *, reply: Reply) -> str:
         """Say why the first choice ended."""
-        return next((choice.get("finish_reason") or "" for choice in _choices(reply)), "")
+        return next((str(choice.get("finish_reason") or "") for choice in _choices(reply)), "")
 
     def told(self, *, reply: Reply, model: str, cost_usd: Decimal) -> Reply:
         """Add ``usage.cost``: USD as text with 12 places."""
@@ -157,11 +157,6 @@ class ChatEvents(EventReader):
         if self._tells_usage:
             return raw[:-3] + _NO_USAGE + raw[-3:] if raw.endswith(b"}\n\n") else None
         return raw.replace(_NO_USAGE, b"") if raw.count(_NO_USAGE) == 1 else None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the answer came to its end: it says why it ended, or what was used."""
-        return super().is_whole and (bool(self.finish_reason) or self.usage is not None)
 
     @property
     def texts(self) -> Sequence[str] | None:

@@ -143,9 +143,10 @@ class EventReader(ABC):
 
     @property
     def is_whole(self) -> bool:
-        """Whether what came can be an answer to its end; nothing at all is none."""
+        """Whether the answer came to its end: it says what was used, or something and why it ended."""
         texts = self.texts
-        return texts is None or any(texts) or self.usage is not None
+        says = texts is None or any(texts)
+        return self.usage is not None or (says and bool(self.finish_reason))
 
     @property
     @abstractmethod
