@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from csp.decorators import csp_replace
@@ -21,8 +21,8 @@ from budgets.alerts.models import AlertRule, Channel
 from budgets.alerts.operations import acknowledge, resend, try_channel
 from budgets.alerts.queries import alerts_of, deliveries_of
 from budgets.core import clock
-from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
-from budgets.tenancy.models import User
+from budgets.tenancy.access import NoMembership, Viewer
+from budgets.tenancy.pages import find_viewer, no_membership
 
 _PER_PAGE = 50
 _LATEST = 20
@@ -36,9 +36,9 @@ _AS_A_MAIL = {"default-src": ["'none'"], "img-src": ["data:"], "style-src": ["'u
 def alerts(request: HttpRequest) -> HttpResponse:
     """Show what goes on and what was told; to who sees everyone also rules, ways and messages."""
     try:
-        viewer = _viewer(request, request.GET.get("organization"))
+        viewer = find_viewer(request)
     except NoMembership as error:
-        return render(request, "spending/no_membership.html", {"message": error.message})
+        return no_membership(request, error)
     organization = viewer.organization
     told = alerts_of(organization=organization, user_id=viewer.only_user_id)
     context: dict[str, Any] = {
@@ -64,7 +64,7 @@ def alerts(request: HttpRequest) -> HttpResponse:
 @require_POST
 def take_on(request: HttpRequest, pk: int) -> HttpResponse:
     """Acknowledge an alert, and go back to the page."""
-    viewer = _member(request, request.POST.get("organization"))
+    viewer = _member(request)
     alert = (
         alerts_of(organization=viewer.organization, user_id=viewer.only_user_id)
         .filter(pk=pk)
@@ -106,7 +106,7 @@ def send_again(request: HttpRequest, pk: UUID) -> HttpResponse:
 @csp_replace(_AS_A_MAIL)  # type: ignore[arg-type]  # Its type knows only views without parameters.
 def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Show a message as its mail looks, without what only its reader may end."""
-    viewer = _member(request, request.GET.get("organization"))
+    viewer = _member(request)
     delivery = deliveries_of(organization=viewer.organization).filter(pk=pk).first()
     if delivery is None or not viewer.sees_everyone:
         raise Http404
@@ -116,26 +116,19 @@ def preview(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _manager(request: HttpRequest) -> Viewer:
     """Find who acts; to who does not manage the organization there is nothing here."""
-    viewer = _member(request, request.POST.get("organization"))
+    viewer = _member(request)
     if not viewer.manages:
         raise Http404
     return viewer
 
 
-def _member(request: HttpRequest, slug: str | None) -> Viewer:
+def _member(request: HttpRequest) -> Viewer:
     """Find who acts or looks; to who belongs to no organization there is nothing here."""
     try:
-        return _viewer(request, slug)
+        return find_viewer(request)
     except NoMembership as error:
         raise Http404 from error
 
 
 def _back(viewer: Viewer) -> HttpResponse:
     return redirect(f"{reverse('alerts')}?organization={viewer.organization.slug}")
-
-
-def _viewer(request: HttpRequest, slug: str | None) -> Viewer:
-    try:
-        return viewer_of(user=cast(User, request.user), slug=slug or None)
-    except OrganizationNotFound as error:
-        raise Http404 from error

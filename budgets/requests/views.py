@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
@@ -18,8 +18,8 @@ from budgets.http.errors import as_domain_error
 from budgets.requests.forms import DecisionForm, WishForm
 from budgets.requests.operations import Wish, ask, decide
 from budgets.requests.queries import askable, requests_of
-from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
-from budgets.tenancy.models import User
+from budgets.tenancy.access import NoMembership, Viewer
+from budgets.tenancy.pages import find_viewer, no_membership
 
 _MOST = 100
 
@@ -30,9 +30,9 @@ _MOST = 100
 def requests(request: HttpRequest) -> HttpResponse:
     """Show what can be asked for, what was asked, and what came of it; take a request."""
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
     except NoMembership as error:
-        return render(request, "spending/no_membership.html", {"message": error.message})
+        return no_membership(request, error)
     form, wrong = _form(request, viewer), None
     if request.method == "POST" and form.is_valid():
         wrong = _ask(viewer, form.cleaned_data)
@@ -46,7 +46,7 @@ def requests(request: HttpRequest) -> HttpResponse:
 def decision(request: HttpRequest, pk: int) -> HttpResponse:
     """Decide on a request, and go back to the page."""
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
     except NoMembership as error:
         raise Http404 from error
     found = requests_of(viewer=viewer).filter(pk=pk).first()
@@ -106,11 +106,3 @@ def _form(request: HttpRequest | None, viewer: Viewer) -> WishForm:
 
 def _back(viewer: Viewer) -> HttpResponse:
     return redirect(f"{reverse('requests')}?organization={viewer.organization.slug}")
-
-
-def _viewer(request: HttpRequest) -> Viewer:
-    slug = request.POST.get("organization") or request.GET.get("organization")
-    try:
-        return viewer_of(user=cast(User, request.user), slug=slug or None)
-    except OrganizationNotFound as error:
-        raise Http404 from error

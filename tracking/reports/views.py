@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from typing import cast
 from urllib.parse import urlencode
 
 from csp.decorators import csp_replace
@@ -17,8 +16,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from budgets.alerts.channels.email.transport import html_of
 from budgets.core import clock
-from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
-from budgets.tenancy.models import User
+from budgets.tenancy.access import NoMembership, Viewer
+from budgets.tenancy.pages import find_viewer, no_membership
 from tracking.reports.content import message_of, picture_of
 from tracking.reports.forms import ReportForm
 from tracking.reports.operations import TokenInvalid, end, order, report_by_token
@@ -32,9 +31,9 @@ from tracking.reports.rhythm import latest_due
 def reports(request: HttpRequest) -> HttpResponse:
     """Show what is sent to whom; take an order."""
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
     except NoMembership as error:
-        return render(request, "spending/no_membership.html", {"message": error.message})
+        return no_membership(request, error)
     form = ReportForm(request.POST if request.method == "POST" else None, viewer=viewer)
     if request.method == "POST" and form.is_valid():
         order(viewer=viewer, wish=form.wish, now=clock.now())
@@ -53,7 +52,7 @@ def reports(request: HttpRequest) -> HttpResponse:
 def end_report(request: HttpRequest, pk: int) -> HttpResponse:
     """End a report, and go back to the page."""
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
     except NoMembership as error:
         raise Http404 from error
     report = reports_of(viewer=viewer).filter(pk=pk).first()
@@ -71,7 +70,7 @@ def end_report(request: HttpRequest, pk: int) -> HttpResponse:
 def preview(request: HttpRequest) -> HttpResponse:
     """Show the last report of a rhythm as its mail would be."""
     try:
-        viewer = _viewer(request)
+        viewer = find_viewer(request)
     except NoMembership as error:
         raise Http404 from error
     form = ReportForm(request.GET, viewer=viewer)
@@ -98,14 +97,6 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         end(report=report)
     return render(request, "reports/unsubscribe.html", {"report": report})
-
-
-def _viewer(request: HttpRequest) -> Viewer:
-    slug = request.POST.get("organization") or request.GET.get("organization")
-    try:
-        return viewer_of(user=cast(User, request.user), slug=slug or None)
-    except OrganizationNotFound as error:
-        raise Http404 from error
 
 
 def _back(viewer: Viewer) -> HttpResponse:

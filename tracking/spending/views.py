@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 from budgets.core import clock
 from budgets.core.errors import DomainError
 from budgets.http.errors import answer_of
-from budgets.tenancy.access import NoMembership, OrganizationNotFound, Viewer, viewer_of
-from budgets.tenancy.models import User
+from budgets.tenancy.access import NoMembership, Viewer
+from budgets.tenancy.pages import find_viewer, no_membership
 from tracking.spending.queries import calls_page, receipt_page, spending_page
 from tracking.spending.selection import (
     PERIODS,
@@ -98,24 +98,6 @@ def _page(
     except SelectionInvalid as error:
         selection = this_month(today=today, zone=zone)
         return query(viewer=viewer, selection=selection, now=now), selection, error
-
-
-def find_viewer(request: HttpRequest) -> Viewer:
-    """Find who looks at which organization: the one that the address or the form names.
-
-    :raises Http404: if they do not belong to it, whether or not it exists
-    :raises NoMembership: if they belong to none
-    """
-    slug = request.POST.get("organization") or request.GET.get("organization")
-    try:
-        return viewer_of(user=cast(User, request.user), slug=slug or None)
-    except OrganizationNotFound as error:
-        raise Http404 from error
-
-
-def no_membership(request: HttpRequest, error: NoMembership) -> HttpResponse:
-    """Show the page of somebody who belongs to no organization."""
-    return render(request, "spending/no_membership.html", {"message": error.message})
 
 
 def _state(viewer: Viewer, params: dict[str, str]) -> QueryDict:

@@ -16,12 +16,12 @@ from budgets.core import clock
 from budgets.core.errors import DomainError
 from budgets.http.errors import answer_of
 from budgets.tenancy.access import NoMembership, Viewer
+from budgets.tenancy.pages import find_viewer, no_membership
 from tracking.exports.operations import MOST_AT_ONCE, order, retry
 from tracking.exports.queries import count_rows, exports_of
 from tracking.exports.terms import WHATS, Form, Wanted
 from tracking.spending.queries import frame_of
 from tracking.spending.selection import parse
-from tracking.spending.views import find_viewer, no_membership
 
 _MOST = 50
 

@@ -13,8 +13,8 @@ from budgets.core.errors import DomainError
 from budgets.http.errors import answer_of
 from budgets.tenancy.access import NoMembership, Viewer
 from budgets.tenancy.models import Project
+from budgets.tenancy.pages import find_viewer, no_membership
 from tracking.spending.statement import days_of_month, statement_of
-from tracking.spending.views import find_viewer, no_membership
 
 
 @never_cache
