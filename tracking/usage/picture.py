@@ -1,4 +1,4 @@
-"""A report's two charts as one PNG: cost by day, and the dearest models side by side."""
+"""A report's two charts as one PNG: cost by day, and the dearest models below one another."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tracking.usage.report import CostReport
 
 _MOST_MODELS = 12
 _OTHERS = "other models"
+_INK = "#0e5f54"
 
 
 def png_of(report: CostReport) -> bytes:
@@ -21,29 +22,33 @@ def png_of(report: CostReport) -> bytes:
     mpl.use("Agg")
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(12, 9), dpi=150, layout="constrained")
+    # As wide as a mail shows it, so that its text is as large as the mail's.
+    figure = Figure(figsize=(7, 7), dpi=200, layout="constrained")
     daily, models = figure.subplots(2, 1)
 
     days = [day.on for day in report.by_day]
-    daily.plot(days, [day.figures.cost_usd for day in report.by_day], marker="o", markersize=3)
+    costs = [day.figures.cost_usd for day in report.by_day]
+    daily.plot(days, costs, marker="o", markersize=3, color=_INK)
     first, last = report.days.first_on, report.days.last_on
     daily.set_title(f"Cost by day, {first} to {last} ({report.days.zone.key})")
     daily.set_ylabel("US dollars")
     daily.set_ylim(bottom=0)
     daily.grid(visible=True, alpha=0.3)
-    daily.tick_params(axis="x", rotation=45)
+    daily.tick_params(axis="x", rotation=30)
 
     rows = [(row.model, row.figures.cost_usd) for row in report.by_model]
     if len(rows) > _MOST_MODELS:
         rest = sum((cost for _, cost in rows[_MOST_MODELS - 1 :]), ZERO_USD)
         rows = [*rows[: _MOST_MODELS - 1], (_OTHERS, rest)]
     names, costs = [name for name, _ in rows], [cost for _, cost in rows]
-    bars = models.bar(names, costs)
+    bars = models.barh(names, costs, color=_INK)
+    models.invert_yaxis()
     models.bar_label(bars, labels=[format_usd(cost) for cost in costs], padding=3)
     models.set_title(f"Cost by model, {format_usd(report.total.cost_usd)} in all")
-    models.set_ylabel("US dollars")
-    models.margins(y=0.12)
-    models.tick_params(axis="x", rotation=30)
+    models.set_xlabel("US dollars")
+    models.margins(x=0.16)
+    for chart in (daily, models):
+        chart.spines[["top", "right"]].set_visible(False)
 
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", metadata={"Software": None})
