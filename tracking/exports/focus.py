@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 from tracking.exports.terms import Cell, Row
@@ -164,8 +164,5 @@ def _served(provider: str, model: str) -> dict[str, Cell]:
 
 def _billing_period(on: date, days: Days) -> dict[str, Cell]:
     """Give the month that holds a day, in the zone that the days are of."""
-    first = on.replace(day=1)
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    month = Days(first, last, days.zone).period
-    ends_at: datetime | None = month.ends_at
-    return {"BillingPeriodStart": month.starts_at, "BillingPeriodEnd": ends_at}
+    month = Days.of_month(on, days.zone).period
+    return {"BillingPeriodStart": month.starts_at, "BillingPeriodEnd": month.ends_at}

@@ -30,9 +30,7 @@ def days_with(day: date, *, rhythm: Rhythm, zone: ZoneInfo) -> Days:
             monday = day - timedelta(days=day.weekday())
             return Days(monday, monday + timedelta(days=6), zone)
         case Rhythm.MONTHLY:
-            first = day.replace(day=1)
-            next_month = (first + timedelta(days=31)).replace(day=1)
-            return Days(first, next_month - timedelta(days=1), zone)
+            return Days.of_month(day, zone)
         case _:
             assert_never(rhythm)
 

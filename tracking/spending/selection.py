@@ -162,12 +162,9 @@ def _named_days(period: str, today: date, zone: ZoneInfo) -> Days:
     if period.startswith("last-") and period.endswith("-days"):
         count = int(period.split("-")[1])
         return Days(today - timedelta(days=count - 1), today, zone)
-    first_on = today.replace(day=1)
-    if period == "last-month":
-        last_on = first_on - timedelta(days=1)
-        return Days(last_on.replace(day=1), last_on, zone)
-    in_next_month = first_on + timedelta(days=31)
-    return Days(first_on, in_next_month.replace(day=1) - timedelta(days=1), zone)
+    this = Days.of_month(today, zone)
+    is_last = period == "last-month"
+    return Days.of_month(this.first_on - timedelta(days=1), zone) if is_last else this
 
 
 def _day(text: str) -> date:

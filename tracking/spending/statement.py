@@ -74,14 +74,14 @@ def days_of_month(*, text: str | None, viewer: Viewer, now: datetime) -> Days:
     zone = viewer.organization.zone
     today = now.astimezone(zone).date()
     if text is None:
-        return _month(today.replace(day=1) - timedelta(days=1), viewer)
+        return Days.of_month(today.replace(day=1) - timedelta(days=1), zone)
     year, _, month = text.partition("-")
     is_written = year.isascii() and month.isascii() and (len(year), len(month)) == (4, 2)
     if not (is_written and year.isdigit() and month.isdigit() and 1 <= int(month) <= 12):
         raise MonthInvalid("A month is written such as 2026-03.", param="month")
     if not _FIRST_YEAR <= int(year) <= _LAST_YEAR or date(int(year), int(month), 1) > today:
         raise MonthInvalid(param="month")
-    return _month(date(int(year), int(month), 1), viewer)
+    return Days.of_month(date(int(year), int(month), 1), zone)
 
 
 def statement_of(
@@ -115,12 +115,6 @@ def statement_of(
 
 
 _PARTS = {By.PROJECT: "Projects", By.USER: "People", By.MODEL: "Models"}
-
-
-def _month(day: date, viewer: Viewer) -> Days:
-    first = day.replace(day=1)
-    next_month = (first + timedelta(days=31)).replace(day=1)
-    return Days(first, next_month - timedelta(days=1), viewer.organization.zone)
 
 
 def _part(part: Slice, days: Days, by: By, title: str) -> Part:

@@ -105,6 +105,13 @@ class Days:
     last_on: date
     zone: ZoneInfo
 
+    @classmethod
+    def of_month(cls, day: date, zone: ZoneInfo) -> Self:
+        """Give the month that a day lies in."""
+        first_on = day.replace(day=1)
+        next_month = (first_on + timedelta(days=31)).replace(day=1)
+        return cls(first_on, next_month - timedelta(days=1), zone)
+
     @property
     def count(self) -> int:
         """How many days there are."""
