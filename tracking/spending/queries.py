@@ -23,7 +23,7 @@ from tracking.spending.course import Beside, Course, course_of
 from tracking.spending.filters import named_filters
 from tracking.spending.frame import Frame
 from tracking.spending.groups import Groups, groups_of
-from tracking.spending.selection import Selection
+from tracking.spending.selection import NAMES, Selection
 from tracking.spending.unusual import UnusualLine, unusual_lines
 from tracking.usage.names import names_of
 from tracking.usage.outlook import Outlook, budget_outlooks, month_outlook
@@ -157,12 +157,26 @@ def _course(usage: Usage, frame: Frame, part: Slice, main: _Main | None) -> Cour
     told, limit_usd = None, None
     if selection.period == "this-month":
         told = month_outlook(part=part, zone=selection.days.zone, now=frame.now).forecast
-        is_monthly = main is not None and main.standing.window == "month"
-        # A limit stands beside these sums only where it is these calls that it counts.
-        is_its_own = not selection.names and not selection.api_key_id
-        limit_usd = main.standing.limit if main and is_monthly and is_its_own else None
+        if main and main.standing.window == "month" and _counts(main.standing, part):
+            limit_usd = main.standing.limit
     today = frame.now.astimezone(selection.days.zone).date()
     return course_of(days=usage.days, today=today, beside=Beside(before, told, limit_usd))
+
+
+def _counts(standing: Standing, part: Slice) -> bool:
+    """Tell whether a budget that applies to what was asked counts these calls, all and no others."""
+    is_whole = part.viewer_id is None or part.project_id in part.led_project_ids
+    if part.led_project_ids and not is_whole and part.user_id != part.viewer_id:
+        # One's own calls and those of projects that one leads: no budget is of both.
+        return False
+    filters = {
+        "user": part.user_id or (None if is_whole else part.viewer_id),
+        "project": part.project_id,
+        "api_key": part.api_key_id,
+        **{name: getattr(part, name) for name in NAMES},
+    }
+    shown = {kind for kind, subject in filters.items() if subject is not None}
+    return shown == {standing.scope, standing.each} - {"organization", ""}
 
 
 def calls_page(*, viewer: Viewer, selection: Selection, now: datetime) -> CallsPageShown:
