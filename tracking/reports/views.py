@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from budgets.alerts.channels.email.transport import html_of
 from budgets.core import clock
@@ -65,15 +65,18 @@ def end_report(request: HttpRequest, pk: int) -> HttpResponse:
 # The page is a mail: its styles stand where they are used, and it loads and runs nothing.
 @never_cache
 @login_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @csp_replace({"default-src": ["'none'"], "img-src": ["data:"], "style-src": ["'unsafe-inline'"]})
 def preview(request: HttpRequest) -> HttpResponse:
-    """Show the last report of a rhythm as its mail would be."""
+    """Show the last report of a rhythm as its mail would be.
+
+    The form sends it by POST: by GET its token would stand in the address.
+    """
     try:
         viewer = find_viewer(request)
     except NoMembership as error:
         raise Http404 from error
-    form = ReportForm(request.GET, viewer=viewer)
+    form = ReportForm(request.POST or request.GET, viewer=viewer)
     if not form.is_valid():
         raise Http404
     now, wish = clock.now(), form.wish

@@ -115,6 +115,18 @@ def test_are_previewed_as_their_mail_would_be(alice: ApiKey, bob: ApiKey) -> Non
     assert get(alice.user, PREVIEW, rhythm="hourly").status_code == 404
 
 
+def test_are_previewed_without_their_forms_token_in_the_address(alice: ApiKey) -> None:
+    client = signed_in(alice.user)
+    page = client.get(PAGE).content.decode()
+    form = page[page.index('<form class="fields"') :].split("</form>")[0]
+
+    assert "csrfmiddlewaretoken" in form
+    assert 'method="get"' not in form
+    seen = client.post(PREVIEW, {"rhythm": "daily", "organization": "acme"})
+    assert seen.content == client.get(PREVIEW, {"rhythm": "daily"}).content
+    assert client.post(PREVIEW, {"rhythm": "hourly"}).status_code == 404
+
+
 def test_are_ended_by_their_link_alone(alice: ApiKey) -> None:
     report = ordered(alice.user)
     url = unsubscribe_url(report=report).removeprefix("http://testserver")
