@@ -9,7 +9,7 @@ const stale = () => document.getElementById("stale");
 const say = (text) => { if (stale()) stale().textContent = text; };
 
 document.addEventListener("htmx:beforeRequest", (event) => {
-  // Nobody looks, or somebody is choosing a day: the next turn will do.
+  // Nobody looks: the next turn will do.
   if (document.hidden) event.preventDefault();
 });
 document.addEventListener("htmx:beforeSwap", (event) => {

@@ -93,7 +93,8 @@ def _page(request: HttpRequest, viewer: Viewer, wrong: DomainError | None) -> Ht
         "viewer": viewer,
         "exports": rows,
         "is_building": any(row.state in ("waiting", "building") for row in rows),
-        "whats": WHATS,
+        # Behind an order that was refused is no address to ask for the page again.
+        "is_live": request.method != "POST",
         "wrong": wrong,
     }
     status = answer_of(wrong).status if wrong else 200

@@ -114,6 +114,21 @@ def test_says_what_makes_no_sense(alice: ApiKey, given: dict[str, str]) -> None:
     assert not Export.objects.exists()
 
 
+def test_refreshes_itself_only_where_its_address_gives_it_again(
+    alice: ApiKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracking.spending.views_exports.MOST_AT_ONCE", 0)
+    make.call(key=alice)
+    client = signed_in(alice.user)
+    press(client, "/spending/", what="calls", form="csv")
+    again = f"{PAGE}{Export.objects.get().pk}/retry/"
+
+    assert 'hx-trigger="every 3s"' in client.get(PAGE).content.decode()
+    for refused in (client.post(PAGE, {"what": "secrets"}), client.post(again)):
+        assert "Look again" in text(refused)
+        assert "hx-" not in refused.content.decode()
+
+
 def test_opens_nothing_to_strangers(alice: ApiKey, carol: User) -> None:
     assert get(None, PAGE).status_code == 302
     assert get(carol, PAGE, organization="acme").status_code == 404
