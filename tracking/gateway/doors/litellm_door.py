@@ -173,7 +173,7 @@ async def send(call: ProviderCall) -> Reply:
     function = getattr(library, _FUNCTIONS[call.endpoint])
     try:
         async with asyncio.timeout(call.timeout_s):
-            await _judged(call.route)
+            await _judge(call.route)
             answer = await function(**arguments_of(call, is_streamed=False))
     except Exception as error:  # The door: what the library raises stops here.
         raise _failure(error, call.route, was_begun=False) from error
@@ -193,7 +193,7 @@ def _sound(answer: Any, route: Route) -> Reply:
     return Reply({}, content=answer.content, content_type=kind)
 
 
-async def _judged(route: Route) -> None:
+async def _judge(route: Route) -> None:
     """Refuse an address that must not be called; the library connects by itself."""
     if route.base_url:
         await sessions.judge(route.base_url)
@@ -224,7 +224,7 @@ async def stream(call: ProviderCall) -> AsyncGenerator[dict[str, Any], None]:
     was_begun = False
     try:
         async with asyncio.timeout_at(first_until):
-            await _judged(call.route)
+            await _judge(call.route)
             answer = await function(**arguments_of(call, is_streamed=True))
         chunks = aiter(answer)
         chunk = await _next(chunks, first_until)
